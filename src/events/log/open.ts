@@ -1,0 +1,74 @@
+import { Database } from "bun:sqlite";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { drizzle } from "drizzle-orm/bun-sqlite";
+import { migrate } from "drizzle-orm/bun-sqlite/migrator";
+import { BaseError, errorText } from "../../shared/errors.ts";
+
+/** The name of the log's database inside the data folder. */
+export const logFileName = "reprise.sqlite3";
+
+const migrationsFolder = join(import.meta.dir, "../../../migrations");
+
+/** Settings that SQLite forgets with each connection. */
+export function setPragmas(db: Database): void {
+  db.run("PRAGMA journal_mode = WAL");
+  // Every commit reaches the disk before it is reported: nothing visible may be forgotten.
+  db.run("PRAGMA synchronous = FULL");
+  db.run("PRAGMA busy_timeout = 5000");
+  db.run("PRAGMA foreign_keys = ON");
+  // The writer checkpoints when it is idle, not inside somebody's commit.
+  db.run("PRAGMA wal_autocheckpoint = 0");
+}
+
+/** Brings an open database to the schema of this release. */
+export function prepareDatabase(db: Database): void {
+  migrate(drizzle(db), { migrationsFolder });
+}
+
+/** Creates or upgrades the log's database. Throws {@link LogOpenError}. */
+export function prepareLog(path: string): void {
+  let db: Database | null = null;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    db = new Database(path, { create: true, strict: true });
+    setPragmas(db);
+    prepareDatabase(db);
+  } catch (error) {
+    throw new LogOpenError(path, error);
+  } finally {
+    db?.close();
+  }
+}
+
+/** Opens a prepared log for the refill of views, before the writer thread starts. */
+export function openForRebuild(path: string): Database {
+  const db = new Database(path, { strict: true });
+  setPragmas(db);
+  return db;
+}
+
+/** Opens the log for reading only: nothing that `replay` does can change it. Throws {@link LogOpenError}. */
+export function openReadOnly(path: string): Database {
+  try {
+    const db = new Database(path, { readonly: true, strict: true });
+    db.run("PRAGMA busy_timeout = 5000");
+    db.run("PRAGMA query_only = ON");
+    db.query("SELECT count(*) FROM sqlite_schema").get();
+    return db;
+  } catch (error) {
+    throw new LogOpenError(path, error);
+  }
+}
+
+/** The log cannot be opened, created or upgraded. */
+export class LogOpenError extends BaseError {
+  constructor(path: string, cause: unknown) {
+    super(`The event log \`${path}\` cannot be opened: ${errorText(cause)}.`, {
+      code: "LOG_OPEN_FAILED",
+      disposition: "halt",
+      action: "Check that the data folder exists, is writable by this user and that its disk is not full.",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,136 @@
+import type { Database } from "bun:sqlite";
+import { and, asc, desc, eq, gt, gte, like, lte, max } from "drizzle-orm";
+import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
+import type { AnyEventDefinition } from "../definition.ts";
+import { decodeEvent, UnknownEventError } from "../definition.ts";
+import type { RecordedEvent, StreamId } from "../envelope.ts";
+import { events, mediaLosses, outbox, sessionSummary, snapshots, streams } from "./schema.ts";
+
+type EventRecord = typeof events.$inferSelect;
+export type StreamRecord = typeof streams.$inferSelect;
+export type SnapshotRecord = typeof snapshots.$inferSelect;
+export type OutboxRecord = typeof outbox.$inferSelect;
+export type SessionSummaryRecord = typeof sessionSummary.$inferSelect;
+
+/** Rows per page when a whole log is read: bounds memory, whatever the age of the node. */
+const pageRows = 1_000;
+
+/** Reads the log. Holds no state of its own: every answer is what the disk says now. */
+export class LogReader {
+  readonly #db: BunSQLiteDatabase;
+  readonly #definitions: ReadonlyMap<string, AnyEventDefinition>;
+
+  constructor(db: Database, definitions: ReadonlyMap<string, AnyEventDefinition>) {
+    this.#db = drizzle(db);
+    this.#definitions = definitions;
+  }
+
+  /** The position of the newest event; 0 in an empty log. */
+  lastSeq(): number {
+    return (
+      this.#db
+        .select({ seq: max(events.seq) })
+        .from(events)
+        .get()?.seq ?? 0
+    );
+  }
+
+  openStreams(): readonly StreamRecord[] {
+    return this.#db.select().from(streams).where(eq(streams.isClosed, 0)).orderBy(asc(streams.stream)).all();
+  }
+
+  stream(stream: StreamId): StreamRecord | null {
+    return this.#db.select().from(streams).where(eq(streams.stream, stream)).get() ?? null;
+  }
+
+  /** All streams whose id starts with `prefix`, in the order of their ids. */
+  streamsWithPrefix(prefix: string): readonly StreamRecord[] {
+    return this.#db
+      .select()
+      .from(streams)
+      .where(and(gte(streams.stream, prefix), lte(streams.stream, `${prefix}\u{10ffff}`)))
+      .orderBy(asc(streams.stream))
+      .all();
+  }
+
+  snapshot(stream: StreamId): SnapshotRecord | null {
+    return this.#db.select().from(snapshots).where(eq(snapshots.stream, stream)).get() ?? null;
+  }
+
+  snapshots(): readonly SnapshotRecord[] {
+    return this.#db.select().from(snapshots).all();
+  }
+
+  outbox(): readonly OutboxRecord[] {
+    return this.#db.select().from(outbox).orderBy(asc(outbox.key)).all();
+  }
+
+  sessionSummaries(limit: number): readonly SessionSummaryRecord[] {
+    return this.#db.select().from(sessionSummary).orderBy(desc(sessionSummary.lastMs)).limit(limit).all();
+  }
+
+  /** Inputs that have cost at least `lossesMin` workers. */
+  harmfulInputs(lossesMin: number): readonly { readonly mediaHash: string; readonly losses: number }[] {
+    return this.#db.select().from(mediaLosses).where(gte(mediaLosses.losses, lossesMin)).all();
+  }
+
+  /** The events of one stream after `afterVersion`, oldest first. */
+  eventsOf(stream: StreamId, afterVersion = 0): readonly RecordedEvent[] {
+    return this.#db
+      .select()
+      .from(events)
+      .where(and(eq(events.stream, stream), gt(events.version, afterVersion)))
+      .orderBy(asc(events.version))
+      .all()
+      .map((row) => this.#decode(row));
+  }
+
+  /** Everything that one session or request caused, in the global order. */
+  eventsCorrelatedWith(correlationId: string): readonly RecordedEvent[] {
+    return this.#db
+      .select()
+      .from(events)
+      .where(eq(events.correlationId, correlationId))
+      .orderBy(asc(events.seq))
+      .all()
+      .map((row) => this.#decode(row));
+  }
+
+  /** The whole log in its global order, page by page, optionally only streams of some prefix. */
+  *all(
+    options: { readonly afterSeq?: number; readonly streamPrefix?: string } = {},
+  ): Generator<RecordedEvent> {
+    let afterSeq = options.afterSeq ?? 0;
+    const ofStream =
+      options.streamPrefix === undefined ? undefined : like(events.stream, `${options.streamPrefix}%`);
+    for (;;) {
+      const page = this.#db
+        .select()
+        .from(events)
+        .where(and(gt(events.seq, afterSeq), ofStream))
+        .orderBy(asc(events.seq))
+        .limit(pageRows)
+        .all();
+      for (const row of page) yield this.#decode(row);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      afterSeq = last.seq;
+    }
+  }
+
+  #decode(row: EventRecord): RecordedEvent {
+    const definition = this.#definitions.get(row.type);
+    if (definition === undefined) throw new UnknownEventError(row.type);
+    return {
+      seq: row.seq,
+      stream: row.stream as StreamId,
+      version: row.version,
+      schemaVersion: row.schemaVersion,
+      atMs: row.atMs,
+      correlationId: row.correlationId,
+      causationId: row.causationId,
+      traceId: row.traceId,
+      event: decodeEvent(definition, row.schemaVersion, row.data),
+    };
+  }
+}

@@ -1,0 +1,69 @@
+import type { AuthToken, OrchestratorInfo, OrchestratorRequest } from "../protocol/gen/lp_rpc_pb.ts";
+
+/*
+ * The door between the listener (`src/server`) and the node. The listener owns sockets, bounds, time-outs and
+ * wire formats; the node owns every decision. All methods are safe to call with whatever a peer sent.
+ */
+
+/** Who is calling, as far as the socket tells. */
+export type Peer = { readonly remoteAddress: string };
+
+/** A refusal that the protocol foresees: an HTTP status and the exact text a gateway compares. */
+export type HttpRefusal = { readonly type: "refused"; readonly status: number; readonly text: string };
+
+/** A gRPC refusal: always status UNKNOWN (2) with this message, as go-livepeer's plain errors are. */
+export type RpcRefusal = { readonly type: "refused"; readonly text: string };
+
+export type RpcAnswer<T> = { readonly type: "answer"; readonly value: T } | RpcRefusal;
+
+/** Headers of POST /segment, untouched. `null` means absent. */
+export type SegmentHeaders = {
+  readonly segment: string | null;
+  readonly payment: string | null;
+  readonly contentType: string | null;
+};
+
+/**
+ * An admitted upload. The listener streams the body, hashes it on the way (Keccak-256) and then calls exactly
+ * one of `complete` and `abort`, once.
+ */
+export type SegmentUpload = {
+  readonly type: "upload";
+  /** Accepted body bytes; one more is refused with 500 `Internal Server Error`. */
+  readonly bodyBytesMax: number;
+  /** Unix milliseconds after which the listener gives the upload up and calls `abort("timeout")`. */
+  readonly uploadDeadlineMs: number;
+  /**
+   * Hands the whole body over. Resolves when the acceptance is durable: the listener then sends the early
+   * status 200 and flushes it, waits for `result`, and writes it as the body.
+   */
+  complete(body: Uint8Array, keccak256: Uint8Array): Promise<HttpRefusal | AcceptedSegment>;
+  abort(cause: "client-gone" | "too-large" | "timeout"): void;
+};
+
+export type AcceptedSegment = {
+  readonly type: "accepted";
+  /** The encoded `net.TranscodeResult`. Never rejects: failures travel inside the message. */
+  readonly result: Promise<Uint8Array>;
+  /** The listener reports whether the result reached the peer's socket. Called once. */
+  delivered(outcome: "sent" | "client-gone"): void;
+};
+
+export type StoredRendition = { readonly bytes: Uint8Array; readonly contentType: string };
+
+export type OrchestratorService = {
+  /** Synchronous where it can be: discovery must stay cheap. */
+  getOrchestrator(
+    request: OrchestratorRequest,
+    peer: Peer,
+  ): RpcAnswer<OrchestratorInfo> | Promise<RpcAnswer<OrchestratorInfo>>;
+  ping(value: Uint8Array, peer: Peer): RpcAnswer<Uint8Array>;
+  endTranscodingSession(token: AuthToken | undefined, peer: Peer): Promise<RpcAnswer<null>>;
+  openSegment(headers: SegmentHeaders, peer: Peer): Promise<HttpRefusal | SegmentUpload>;
+  /** `path` is what follows `/stream/`, percent-decoded by nobody. Null = 404 `ErrNotFound`. */
+  readRendition(path: string): StoredRendition | null;
+  /** Called when a rendition was written to a peer completely. */
+  renditionServed(path: string): void;
+  /** What `/healthz` says: null = healthy (200, empty), else 503 with the text. */
+  unhealthyReason(): string | null;
+};
