@@ -163,6 +163,7 @@ export type OwnObjectStore = {
 
 /** The operator's decision about a gateway (`-authWebhookUrl`), asked at GetOrchestrator. */
 export type GatewayAuthorizer = {
+  /** `text` of a refusal is the whole message for the gateway: `authentication failed: …`. */
   authorize(senderChecksumAddress: string): Promise<
     | {
         readonly type: "allowed";

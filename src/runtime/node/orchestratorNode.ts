@@ -186,9 +186,7 @@ export class OrchestratorNode implements OrchestratorService {
     return authorizer
       .authorize(checksumHex(account))
       .then((verdict) =>
-        verdict.type === "refused"
-          ? { type: "refused", text: `authentication failed: ${verdict.text}` }
-          : this.#offer(request, account),
+        verdict.type === "refused" ? { type: "refused", text: verdict.text } : this.#offer(request, account),
       );
   }
 

@@ -1,0 +1,115 @@
+// Writes docs/reference/configuration.md and reprise.example.conf from the flag table in src/config, so that what is
+// documented is what is parsed. `bun scripts/generateConfigDocs.ts` writes both; a unit test compares them.
+import { writeFileSync } from "node:fs";
+import type { AnyFlag } from "../src/config/flag.ts";
+import { environmentName, type FlagName } from "../src/config/flagTable.ts";
+import { flagsInGroup, groupOrder, groupTitles } from "../src/config/helpText.ts";
+
+/** Path of the reference page, from the root of the repository. */
+export const referencePath = "docs/reference/configuration.md";
+
+/** Path of the example, from the root of the repository. */
+export const examplePath = "reprise.example.conf";
+
+/** The reference page: how settings are given, then one table of flags for each group. */
+export function renderReference(): string {
+  const lines = [
+    "# Configuration",
+    "",
+    "<!-- Written by scripts/generateConfigDocs.ts from src/config. Edit there, then run the script. -->",
+    "",
+    "Without any setting, `bun run orchestrator` is an off-chain orchestrator that transcodes on this machine.",
+    "",
+    "## How settings are given",
+    "",
+    "| Where | How | Wins over |",
+    "|---|---|---|",
+    "| command line | `-name value` or `-name=value`, one or two dashes; a switch takes its value only as `-name=false` | everything |",
+    "| environment | `LP_` and the name in capitals: `LP_MAXSESSIONS=5`; an empty variable counts as unset | file, default |",
+    "| file | `-config <path>`: one `name value` on each line; ` #` starts a comment; a name alone is `true` | default |",
+    "",
+    "Names are case-sensitive; `datadir` and `dataDir` are one flag. `reprise.example.conf` shows a file with every",
+    "setting that works.",
+    "",
+    "All mistakes are reported together, each with its fix, and the exit status is not zero: 2 when the first one is",
+    "in the command line itself, 1 otherwise. A word that belongs to no flag (`-reward false`) is a mistake, where",
+    "go-livepeer would ignore it and everything behind it.",
+    "",
+    "Passwords and keys show as `***` wherever settings are printed; of URLs that may hold a key only the host shows.",
+    "",
+    "## Flags",
+    "",
+    "Status: **works**; *accepted*: taken without an effect, and a line at the start says so; *refused*: the start",
+    "fails and says what to use instead.",
+  ];
+  for (const group of groupOrder) {
+    lines.push(
+      "",
+      `### ${groupTitles[group]}`,
+      "",
+      "| Flag | Type | Default | Status | Meaning |",
+      "|---|---|---|---|---|",
+    );
+    for (const [name, flag] of flagsInGroup(group)) lines.push(referenceRow(name, flag));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function referenceRow(name: FlagName, flag: AnyFlag): string {
+  const defaultCell = flag.defaultText === "" ? "" : `\`${flag.defaultText}\``;
+  const cells = [`\`-${name}\``, flag.kind, defaultCell, statusCell(flag), flag.help.replaceAll("|", "\\|")];
+  return `| ${cells.join(" | ")} |`;
+}
+
+function statusCell(flag: AnyFlag): string {
+  switch (flag.status.type) {
+    case "works":
+      return "**works**";
+    case "accepted":
+      return `*accepted*: ${flag.status.notice}`;
+    case "refused":
+      return `*refused*: ${flag.status.instead}`;
+  }
+}
+
+/** The example file: every setting that works, commented out, with its default or the place for a value. */
+export function renderExample(): string {
+  const lines = [
+    "# An example for `bun run orchestrator -- -config reprise.example.conf`.",
+    "# One `name value` on each line. Take the # away and change the value, which is the default so far;",
+    "# settings with <string> behind them are empty by default.",
+    "# Written by scripts/generateConfigDocs.ts from src/config.",
+  ];
+  for (const group of groupOrder) {
+    const rows = flagsInGroup(group).filter(
+      ([name, flag]) => flag.status.type === "works" && isForFiles(name),
+    );
+    if (rows.length === 0) continue;
+    lines.push("", `# ${groupTitles[group]}`);
+    for (const [name, flag] of rows) {
+      lines.push("", `# ${flag.help} (${environmentName(name)})`);
+      // Three states cannot show their default as a line: the third one is that there is no line.
+      if (flag.default === null) lines.push(`# ${name} true, ${name} false, or no line at all`);
+      // A name alone would mean `true`: what is empty by default shows a placeholder instead.
+      else if (flag.defaultText === "") lines.push(`#${name} <${flag.kind}>`);
+      else lines.push(`#${name} ${flag.defaultText}`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Flags that ask for one action make no sense in a file; without a role line the node is what it should be. */
+function isForFiles(name: FlagName): boolean {
+  return !["config", "version", "j", "demo", "orchestrator", "transcoder"].includes(name);
+}
+
+if (import.meta.main) {
+  if (process.argv.includes("--help")) {
+    console.log(`Writes ${referencePath} and ${examplePath} from src/config. No options.`);
+  } else {
+    const root = new URL("../", import.meta.url);
+    writeFileSync(new URL(referencePath, root), renderReference());
+    writeFileSync(new URL(examplePath, root), renderExample());
+    console.log(`Wrote ${referencePath} and ${examplePath}.`);
+  }
+}

@@ -1,0 +1,122 @@
+import { homedir } from "node:os";
+import { readLocalFile } from "./config/localFiles.ts";
+import { parseConfig } from "./config/parseConfig.ts";
+import type { Config } from "./config/config.ts";
+import { BaseError, errorText } from "./shared/errors.ts";
+import { isAvailable } from "./start/isAvailable.ts";
+import { buildVersion, type RunningNode, startNode } from "./startNode.ts";
+
+/** Length of the demonstration's stream. */
+const demoSeconds = 20;
+
+/**
+ * `bun run orchestrator`: reads the configuration, starts the node, tells the operator where it listens, and
+ * ends when told to. Resolves with the exit code.
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const parsed = parseConfig({
+    argv,
+    env: process.env,
+    readFile: readLocalFile,
+    homeDir: homedir(),
+    build: {
+      version: buildVersion,
+      runtime: `bun ${Bun.version}`,
+      architecture: process.arch,
+      operatingSystem: process.platform,
+    },
+  });
+  if (parsed.type === "mistakes") {
+    process.stderr.write(parsed.text);
+    return parsed.exitCode;
+  }
+  if (parsed.type !== "config") {
+    process.stdout.write(parsed.text);
+    return 0;
+  }
+  process.stdout.write(parsed.settingsTable);
+  for (const notice of parsed.notices) process.stderr.write(`${notice}\n`);
+  const stop = Promise.withResolvers<number>();
+  try {
+    const running = await startNode({ config: parsed.config, onFatal: () => stop.resolve(1) });
+    announce(parsed.config, running);
+    stopOnSignals(running, stop.resolve);
+    if (parsed.config.demo.isOn) void demo(parsed.config, running).then(stop.resolve, stop.reject);
+    else void running.workers.measureCapacity();
+    if (parsed.config.node.isAvailabilityChecked)
+      void checkAvailability(parsed.config, running, stop.resolve);
+    const code = await stop.promise;
+    // A broken log cannot be drained: memory is ahead of the disk, and the disk is right.
+    if (code === 0 || parsed.config.demo.isOn) await running.drain();
+    return code;
+  } catch (error) {
+    process.stderr.write(`${error instanceof BaseError ? error.message : errorText(error)}\n`);
+    return 1;
+  }
+}
+
+function announce(config: Config, running: RunningNode): void {
+  const { bind, isTls } = config.listener;
+  const host = bind.host === "" ? "all interfaces" : bind.host;
+  const lines = [
+    "",
+    `Reprise ${buildVersion} is an orchestrator on the off-chain network.`,
+    `  gateways reach it at   ${running.serviceUri === "" ? "(other nodes only)" : running.serviceUri}`,
+    `  it listens on          ${host}, port ${running.listener.port}${isTls ? " (TLS)" : " (clear text)"}`,
+    `  operators reach it at  http://${running.operator.address.host}:${running.operator.address.port}`,
+    `  its event log is in    ${config.storage.dataDir}`,
+    running.resumed.sessions > 0 ? `  it resumed             ${running.resumed.sessions} open sessions` : "",
+    "",
+    "Try next:",
+    "  bun run orchestrator -- --demo                        streams a sample through a node and checks the result",
+    `  livepeer -gateway -orchAddr ${running.serviceUri || "URI"}     points a go-livepeer gateway at it`,
+    `  bun run replay list --dataDir ${config.storage.dataDir}     shows what happened`,
+    "Stop it with Ctrl-C: running segments finish first.",
+    "",
+  ];
+  process.stdout.write(`${lines.filter((line, index) => line !== "" || index !== 6).join("\n")}\n`);
+}
+
+/** A node that its own service address does not lead to would wait for gateways that cannot come. */
+async function checkAvailability(
+  config: Config,
+  running: RunningNode,
+  stop: (code: number) => void,
+): Promise<void> {
+  if (running.serviceUri === "" || (await isAvailable(running.serviceUri, running.logger))) return;
+  const { host, port } = config.listener.bind;
+  running.logger.error(
+    `Orchestrator not available at ${running.serviceUri} (${host}:${port}) via grpc ping; shutting down. ` +
+      "Correct -serviceAddr, or give -startupAvailabilityCheck=false when this machine cannot reach its public address.",
+  );
+  stop(1);
+}
+
+/** The first signal drains; the second ends at once. */
+function stopOnSignals(running: RunningNode, stop: (code: number) => void): void {
+  let isStopping = false;
+  const onSignal = (signal: string): void => {
+    if (isStopping) process.exit(130);
+    isStopping = true;
+    running.logger.info("Stopping: running segments finish first; a second signal ends at once", { signal });
+    stop(0);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+}
+
+async function demo(config: Config, running: RunningNode): Promise<number> {
+  const { runDemo } = await import("./demo/demo.ts");
+  await running.workers.whenReady();
+  const { ok } = await runDemo({
+    serviceUri: running.serviceUri,
+    dataDir: config.storage.dataDir,
+    seconds: demoSeconds,
+    print: (line) => {
+      process.stdout.write(`${line}\n`);
+    },
+  });
+  return ok ? 0 : 1;
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,55 @@
+import type { Config } from "../config/config.ts";
+import { openOperatorPort } from "../operator/operatorPort.ts";
+import type { OrchestratorNode } from "../runtime/node/orchestratorNode.ts";
+import { errorText } from "../shared/errors.ts";
+import { expositionContentType } from "../telemetry/metrics.ts";
+import type { NodeTelemetry } from "./openNodeTelemetry.ts";
+
+/** Go's names for processors, which readers of `/status` know. */
+const goArchitectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
+
+/** Opens the operator port on a running node. */
+export function openOperator(
+  config: Config,
+  node: OrchestratorNode,
+  telemetry: NodeTelemetry,
+  version: string,
+): ReturnType<typeof openOperatorPort> {
+  const { logger, livepeer, registry, verbosity } = telemetry;
+  return openOperatorPort({
+    bind: config.operator.bind,
+    node: {
+      facts: () => ({
+        version,
+        runtimeVersion: `bun ${Bun.version}`,
+        architecture: goArchitectures[process.arch] ?? process.arch,
+        operatingSystem: process.platform,
+        registeredTranscoders: [],
+        isLocalTranscoding: true,
+      }),
+      maxSessions: () => node.maxSessions,
+      setMaxSessions: (count) => {
+        node.maxSessions = count;
+        livepeer.setMaxSessions(count);
+      },
+      verbosity: () => verbosity.get(),
+      setVerbosity: (next) => verbosity.set(next),
+      unhealthyReason: () => node.unhealthyReason(),
+      metrics: config.telemetry.isMonitored
+        ? { contentType: expositionContentType, expose: () => registry.expose() }
+        : null,
+    },
+    onNotice: (notice) => {
+      if (notice.type === "bug") {
+        logger.error("A request to the operator port met a bug", {
+          path: notice.path,
+          error: notice.error instanceof Error ? notice.error : new Error(errorText(notice.error)),
+        });
+        return;
+      }
+      const { type, ...fields } = notice;
+      if (type === "changed") logger.info("The operator changed a setting", fields);
+      else logger.debug(`Operator port: ${type}`, fields);
+    },
+  });
+}
