@@ -42,13 +42,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     announce(parsed.config, running);
     stopOnSignals(running, stop.resolve);
     if (parsed.config.demo.isOn) void demo(parsed.config, running).then(stop.resolve, stop.reject);
-    else void running.workers.measureCapacity();
+    else if (parsed.config.workers.pixelsPerSecond === null) void running.workers.measureCapacity();
     if (parsed.config.node.isAvailabilityChecked)
       void checkAvailability(parsed.config, running, stop.resolve);
     const code = await stop.promise;
     // A broken log cannot be drained: memory is ahead of the disk, and the disk is right.
-    if (code === 0 || parsed.config.demo.isOn) await running.drain();
-    return code;
+    if (code !== 0 && !parsed.config.demo.isOn) return code;
+    const isSaved = await running.drain();
+    return isSaved ? code : 1;
   } catch (error) {
     process.stderr.write(`${error instanceof BaseError ? error.message : errorText(error)}\n`);
     return 1;
@@ -92,12 +93,19 @@ async function checkAvailability(
   stop(1);
 }
 
-/** The first signal drains; the second ends at once. */
+/** A terminal's Ctrl-C arrives twice, once from the terminal and once passed on by `bun run`. */
+const sameSignalMs = 500;
+
+/** The first signal drains; a second one ends at once. */
 function stopOnSignals(running: RunningNode, stop: (code: number) => void): void {
-  let isStopping = false;
+  let firstMs: number | null = null;
   const onSignal = (signal: string): void => {
-    if (isStopping) process.exit(130);
-    isStopping = true;
+    const nowMs = performance.now();
+    if (firstMs !== null) {
+      if (nowMs - firstMs > sameSignalMs) process.exit(130);
+      return;
+    }
+    firstMs = nowMs;
     running.logger.info("Stopping: running segments finish first; a second signal ends at once", { signal });
     stop(0);
   };

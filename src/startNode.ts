@@ -24,6 +24,7 @@ import { type NodeTelemetry, openNodeTelemetry } from "./start/openNodeTelemetry
 import { openOperator } from "./start/openOperator.ts";
 import { openOutside } from "./start/openOutside.ts";
 import { openWorkers } from "./start/openWorkers.ts";
+import { WorkerHealth } from "./start/workerHealth.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { residentBytesOf } from "./telemetry/processMetrics.ts";
 import type { LocalTranscodeWorkers, TranscodeWorkersOptions } from "./workers/openTranscodeWorkers.ts";
@@ -62,8 +63,11 @@ export type RunningNode = {
   readonly serviceUri: string;
   /** What was found open in the log. */
   readonly resumed: { readonly sessions: number; readonly entities: number };
-  /** Stops taking work, lets running segments finish (within `drainTimeoutMs`), saves and closes everything. */
-  drain(): Promise<void>;
+  /**
+   * Stops taking work, lets running segments finish (within `drainTimeoutMs`), saves and closes everything.
+   * Resolves with false when the log could not take its last events: the disk refuses. Nobody was told of them.
+   */
+  drain(): Promise<boolean>;
 };
 
 const systemEdge: Edge = {
@@ -87,6 +91,8 @@ const softwareCapabilities = [
 
 /** How long open connections may take to end once all work is done. */
 const connectionsEndMs = 1_000;
+/** How long a full disk may keep the node from ending. */
+const lastCommitMs = 5_000;
 
 /**
  * Wires every room to every other and opens the node for business: log, actors, workers, listener. The port
@@ -114,8 +120,15 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const unlock = lockDataDir(config.storage.dataDir);
   const log = await openLogAt(config.storage.dataDir, telemetry, fatal);
   const outside = openOutside(config, edge, logger, options.allowNetworks ?? []);
-  const workers = openWorkers(config, logger, telemetry.reprise, options.workers ?? {});
-  const core = buildCore({ options, config, edge, version, telemetry, log, outside, workers, fatal });
+  const health = new WorkerHealth();
+  const workers = openWorkers(config, logger, telemetry.reprise, {
+    ...options.workers,
+    onEvent: (event) => {
+      health.note(event);
+      options.workers?.onEvent?.(event);
+    },
+  });
+  const core = buildCore({ options, config, edge, version, telemetry, log, outside, workers, health, fatal });
   const { node, host } = core;
   const { entities } = host.start();
   const sessions = node.resume();
@@ -143,19 +156,23 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     drain: once(async () => {
       node.drain();
       await within(config.node.drainTimeoutMs, async () => {
-        while (core.work.openCount > 0) await Bun.sleep(20);
+        while (core.work.openCount > 0 || node.hasAwaitedRenditions) await Bun.sleep(20);
       });
       await within(connectionsEndMs, () => listener.drain());
       await listener.close();
       await operator.close();
       await workers.stop();
-      await host.committed();
       host.stop();
-      host.saveSnapshots();
       node.stop();
-      await log.close();
+      const isSaved = await within(lastCommitMs, async () => {
+        await host.committed();
+        host.saveSnapshots();
+        await log.close();
+      });
+      if (!isSaved) logger.error("The event log could not take its last events", { waitedMs: lastCommitMs });
       await telemetry.tracer.close();
       unlock();
+      return isSaved;
     }),
   };
 }
@@ -169,6 +186,7 @@ type CoreParts = {
   readonly log: OpenLog;
   readonly outside: ReturnType<typeof openOutside>;
   readonly workers: LocalTranscodeWorkers;
+  readonly health: WorkerHealth;
   readonly fatal: (error: unknown) => void;
 };
 
@@ -232,6 +250,7 @@ function buildCore(parts: CoreParts): {
     mediaFetcher: outside.mediaFetcher,
     authorizer: outside.authorizer,
     logRefusal: () => log.journal.refusal,
+    workersProblem: () => parts.health.problem,
     newTraceId: () => telemetry.events.begin(),
   });
   return { node, host, work };
@@ -322,12 +341,13 @@ function once<Args extends readonly unknown[], T>(action: (...args: Args) => T):
   };
 }
 
-/** Waits for `action`, but not longer than `limitMs`. */
-async function within(limitMs: number, action: () => Promise<unknown>): Promise<void> {
+/** Waits for `action`, but not longer than `limitMs`; tells whether it ended in time. */
+async function within(limitMs: number, action: () => Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
+  const limit = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
   });
-  await Promise.race([action(), limit]);
+  const isInTime = await Promise.race([action().then(() => true), limit]);
   clearTimeout(timer);
+  return isInTime;
 }

@@ -1,6 +1,6 @@
 import { BaseError } from "../shared/errors.ts";
 import type { Codec, FieldsOf, Json, Shape } from "./codec.ts";
-import { object } from "./codec.ts";
+import { EventDecodeError, object } from "./codec.ts";
 
 /** Turns the JSON of schema version n into that of n + 1. Pure. */
 export type Upcaster = (json: { readonly [key: string]: Json }) => { readonly [key: string]: Json };
@@ -58,9 +58,23 @@ export function decodeEvent(definition: AnyEventDefinition, schemaVersion: numbe
   if (schemaVersion > definition.schemaVersion || schemaVersion < 1) {
     throw new UnknownEventError(`${definition.type} version ${schemaVersion}`);
   }
-  let json = JSON.parse(data) as { readonly [key: string]: Json };
+  let json = parseFields(definition.type, data);
   for (const upcast of definition.upcasters.slice(schemaVersion - 1)) json = upcast(json);
   return { type: definition.type, ...definition.codec.decode(json, definition.type) };
+}
+
+function parseFields(type: string, data: string): { readonly [key: string]: Json } {
+  let json: Json;
+  try {
+    json = JSON.parse(data) as Json;
+  } catch {
+    throw new EventDecodeError(type, "JSON", data);
+  }
+  // Upcasters come before the codec and may rely on an object.
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new EventDecodeError(type, "an object", json);
+  }
+  return json as { readonly [key: string]: Json };
 }
 
 /** The log holds a fact that this release does not know: it was written by a newer one. */

@@ -68,7 +68,8 @@ export const segmentWorkerLost = defineEvent("SegmentWorkerLost", {
 export const segmentTranscoded = defineEvent("SegmentTranscoded", {
   decodedFrames: integer,
   decodedPixels: integer,
-  codecMs: integer,
+  /** Wall time from decode to mux, in microseconds. */
+  codecUs: integer,
   renditions: list(renditionFields),
 });
 

@@ -117,9 +117,7 @@ async function runCommand(
 
 function list(source: ReplaySource, flags: Flags, { print }: ReplayOutput): number {
   const open = new Set(source.reader.openStreams().map(({ stream }) => stream));
-  const rows = source.reader
-    .sessionSummaries(flags.limit)
-    .filter(({ stream }) => !flags.isOpenOnly || open.has(stream));
+  const rows = source.reader.sessionSummaries(flags.limit, { isOpenOnly: flags.isOpenOnly });
   if (flags.isJson) {
     for (const row of rows) print(renderJson({ ...row, isOpen: open.has(row.stream) }));
     return 0;

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { BaseError } from "../shared/errors.ts";
+import { BaseError, errorText } from "../shared/errors.ts";
 
 /*
  * A slice is a text file that replays elsewhere: a header line and then one JSON line a row, first the events
@@ -77,9 +77,13 @@ export async function readSlice(db: Database, path: string): Promise<void> {
   db.transaction(() => {
     for (const line of lines.slice(1)) {
       const { table, row } = parse(path, line) as { table: string; row: (string | number | null)[] };
-      const insert = inserts[table];
+      const insert = Object.hasOwn(inserts, table) ? inserts[table] : undefined;
       if (insert === undefined || !Array.isArray(row)) throw new SliceError(path, "a line is damaged");
-      insert.run(...row);
+      try {
+        insert.run(...row);
+      } catch (error) {
+        throw new SliceError(path, `a line of \`${table}\` does not fit (${errorText(error)})`);
+      }
     }
   })();
 }

@@ -24,6 +24,8 @@ export function openDataDir(dataDir: string): ReplaySource {
   const path = join(dataDir, logFileName);
   if (!existsSync(path)) throw new NoLogError(path);
   const db = openReadOnly(path);
+  // Everything is read as of one moment, whatever a running node commits meanwhile.
+  db.run("BEGIN");
   return { db, reader: new LogReader(db, allEvents), path, isSlice: false, close: () => db.close() };
 }
 

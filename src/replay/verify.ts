@@ -19,7 +19,7 @@ export type Verification = {
   readonly findings: readonly Finding[];
 };
 
-/** An open entity whose deadline is this far behind the newest event was forgotten by the node that ran. */
+/** An open entity whose deadline passed while the node went on for longer than this was forgotten by it. */
 const forgottenAfterMs = 60_000;
 const findingsMax = 1_000;
 
@@ -34,7 +34,7 @@ export function verify(source: ReplaySource): Verification {
 class Verifier {
   readonly #source: ReplaySource;
   readonly #replay = new Replay();
-  readonly #versions = new Map<string, number>();
+  readonly #versions = new Map<StreamId, number>();
   readonly #findings: Finding[] = [];
   readonly #damaged = new Set<string>();
   #events = 0;
@@ -54,8 +54,11 @@ class Verifier {
       for (const recorded of this.#source.reader.all()) {
         this.#take(recorded);
         const snapshot = cached.get(recorded.stream);
-        if (snapshot?.version === recorded.version) this.#compareCached(recorded.stream, snapshot);
+        if (snapshot?.version !== recorded.version) continue;
+        this.#compareCached(recorded.stream, snapshot);
+        cached.delete(recorded.stream);
       }
+      this.#checkLeftOver(cached.keys());
     } catch (error) {
       this.#find("", errorText(error));
     }
@@ -138,6 +141,13 @@ class Verifier {
     }
   }
 
+  /** What the node wrote about events that the log does not hold: its end was cut off. */
+  #checkLeftOver(cached: Iterable<string>): void {
+    for (const stream of cached) this.#find(stream, "Its cached snapshot is of an event that is missing.");
+    const missing = this.#source.reader.streamCount() - this.#streams;
+    if (missing > 0) this.#find("", `The log's list names ${missing} streams without any event.`);
+  }
+
   /** Every open entity must be known as open and have something that will move it on. */
   #checkOpen(): void {
     const rows = new Map(this.#source.reader.openStreams().map((row) => [row.stream, row]));
@@ -159,13 +169,18 @@ class Verifier {
           stream,
           `It is \`${stateName(snapshot)}\`, and neither a deadline nor an effect will move it.`,
         );
-      } else if (deadline !== null && deadline.atMs + forgottenAfterMs < this.#newestMs) {
+      } else if (deadline !== null && this.#isForgotten(stream, deadline.atMs)) {
         this.#find(stream, `It is \`${stateName(snapshot)}\`, and its deadline passed unnoticed.`);
       }
     }
     for (const stream of owed) {
       if (!this.#versions.has(stream)) this.#find(stream, "The outbox owes it an effect, but it has ended.");
     }
+  }
+
+  #isForgotten(stream: StreamId, atMs: number): boolean {
+    if (atMs + forgottenAfterMs >= this.#newestMs) return false;
+    return this.#source.reader.activityAfterMs(stream, atMs) > forgottenAfterMs;
   }
 
   /** A session waits for its segments: they move it on. */

@@ -39,7 +39,8 @@ export type EffectContext = {
 /**
  * What an effect of a machine means.
  *
- * - `durable`: in the outbox until settled; runs after the commit; delivered again after a restart.
+ * - `durable`: in the outbox until settled; runs after the commit; delivered again after a restart. It does not
+ *   run when its entity has ended by then: the end has settled what was owed.
  * - `local`: as durable, but may start before the commit, because nobody outside this machine can see it: its
  *   outcome is a command, and that waits its turn in the log.
  * - `inTurn`: runs at once and only executes further commands, which join the same commit.
@@ -74,9 +75,17 @@ type Entity = {
   version: number;
   snapshotVersion: number;
   readonly owed: Set<string>;
+  /** What the machine threw, when it did: a live actor would only report it later and elsewhere. */
+  fault: unknown;
 };
 
-type Pending = { readonly effect: Effect; readonly handler: EffectHandler; readonly context: EffectContext };
+type Pending = {
+  readonly effect: Effect;
+  readonly handler: EffectHandler;
+  readonly context: EffectContext;
+  /** False once an owed effect was settled, or its entity ended before the effect could start. */
+  readonly isDue: () => boolean;
+};
 
 /** Events of one stream between two cached snapshots. */
 const snapshotEvery = 256;
@@ -134,6 +143,10 @@ export class Host {
       const target = entity ?? this.#create(of, id, stream);
       for (const event of decision.events) this.#send(target, event);
       this.#afterTurn(target);
+    } catch (error) {
+      // Half of the turn is in the open batch: nothing may go on from here.
+      this.#options.onFault(error);
+      throw error;
     } finally {
       this.#current = outer;
     }
@@ -185,8 +198,23 @@ export class Host {
     snapshotVersion: number,
   ): Entity {
     const logic = journaled(of.fold, (event, next, effects) => this.#record(entity, event, next, effects));
-    const actor = createActor(logic, { id: stream, input: { snapshot } }).start();
-    const entity: Entity = { id, stream, of, actor, version, snapshotVersion, owed: new Set() };
+    const actor = createActor(logic, { id: stream, input: { snapshot } });
+    const entity: Entity = {
+      id,
+      stream,
+      of,
+      actor,
+      version,
+      snapshotVersion,
+      owed: new Set(),
+      fault: null,
+    };
+    actor.subscribe({
+      error: (error) => {
+        entity.fault = error;
+      },
+    });
+    actor.start();
     return entity;
   }
 
@@ -194,6 +222,7 @@ export class Host {
   #send(entity: Entity, event: AnyEvent): void {
     const before = entity.version;
     entity.actor.send(event);
+    if (entity.fault !== null) throw entity.fault;
     assert(
       entity.version === before + 1,
       `\`${entity.stream}\` decided \`${event.type}\` but its machine does not take it.`,
@@ -262,12 +291,14 @@ export class Host {
     const handler = this.#options.effects[effect.type];
     assert(handler !== undefined, `No handler is registered for the effect \`${effect.type}\`.`);
     const key = `${entity.stream}:${entity.version}:${index}`;
-    if (handler.when === "durable" || handler.when === "local") {
+    const isOwed = handler.when === "durable" || handler.when === "local";
+    if (isOwed) {
       this.#options.journal.addOutbox([key, entity.stream, effect.type, JSON.stringify(effect.params)]);
       entity.owed.add(key);
     }
     const origin: Origin = { ...current.origin, causationId: `${entity.stream}@${entity.version}` };
-    current.pending.push({ effect, handler, context: this.#context(entity, key, origin, false) });
+    const context = this.#context(entity, key, origin, false);
+    current.pending.push({ effect, handler, context, isDue: () => !isOwed || entity.owed.has(key) });
   }
 
   #context(entity: Entity, key: string, origin: Origin, isRedelivery: boolean): EffectContext {
@@ -310,8 +341,8 @@ export class Host {
   }
 
   #dispatch(pending: readonly Pending[]): void {
-    for (const { effect, handler, context } of pending) {
-      const run = (): void => this.#guard(() => handler.run(effect.params, context));
+    for (const { effect, handler, context, isDue } of pending) {
+      const run = (): void => this.#guard(() => isDue() && handler.run(effect.params, context));
       if (handler.when === "inTurn" || handler.when === "local") run();
       else this.#options.journal.afterCommit(run);
     }
@@ -351,7 +382,8 @@ export class Host {
     const origin: Origin = { correlationId: correlationOf(id), causationId: row.key };
     const context = this.#context(entity, row.key, origin, true);
     const params: unknown = JSON.parse(row.params);
-    this.#options.journal.afterCommit(() => this.#guard(() => handler.run(params, context)));
+    const isDue = (): boolean => entity.owed.has(row.key);
+    this.#options.journal.afterCommit(() => this.#guard(() => isDue() && handler.run(params, context)));
   }
 
   /** Sleeps until the next deadline, but never so long that a jump of the clock goes unnoticed. */
@@ -378,7 +410,7 @@ export class Host {
     this.#arm();
   }
 
-  #guard(action: () => void): void {
+  #guard(action: () => unknown): void {
     try {
       action();
     } catch (error) {

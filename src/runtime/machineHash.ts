@@ -1,18 +1,25 @@
 import type { ActorKind } from "../actors/kind.ts";
 
 /**
- * Identifies the behaviour of a machine: its definition and the text of its named guards and actions. Cached
- * snapshots of another behaviour are ignored.
+ * Identifies the behaviour of a machine: its states, its first context, and the text of every guard and action,
+ * named or inline. Cached snapshots of another behaviour are ignored. Functions that those call are not seen:
+ * who changes one must also change the machine.
  */
 export function machineHash(kind: ActorKind): string {
-  const { implementations } = kind.machine;
-  const code = [implementations.actions, implementations.guards].map((named) =>
-    Object.entries(named ?? {})
-      .map(([name, implementation]) => `${name}:${String(implementation)}`)
-      .sort(),
+  const { implementations, definition, config } = kind.machine;
+  const named = [implementations.actions, implementations.guards].map((group) =>
+    Object.entries(group ?? {}).sort(([left], [right]) => (left < right ? -1 : 1)),
   );
-  const text = JSON.stringify([kind.kind, kind.machine.definition, code]);
+  const text = JSON.stringify([kind.kind, definition, config.context ?? null, named], (_, value: unknown) =>
+    typeof value === "function" ? codeOf(value) : value,
+  );
   return new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** An `assign` is the same library function whatever it assigns, and another one in development builds. */
+function codeOf(implementation: object): unknown {
+  const { type, assignment } = implementation as { readonly type?: unknown; readonly assignment?: unknown };
+  return assignment === undefined ? String(implementation) : { type, assignment };
 }
 
 /** Identifies a state: 128 bits over the canonical text of a snapshot. */

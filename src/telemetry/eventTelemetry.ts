@@ -150,8 +150,8 @@ export class EventTelemetry {
       walk.stream,
       event.renditions.reduce((sum, { pixels }) => sum + pixels, 0),
     );
-    reprise.segmentOverheadSeconds.observe(Math.max(0, atMs - walk.receivedMs - event.codecMs) / 1_000);
-    this.#stage(walk, "segment.deliver", atMs, { codecMs: event.codecMs });
+    reprise.segmentOverheadSeconds.observe(Math.max(0, atMs - walk.receivedMs - event.codecUs / 1_000) / 1_000);
+    this.#stage(walk, "segment.deliver", atMs, { codecUs: event.codecUs });
   }
 
   /** Ends the running part of the walk and begins the next. */

@@ -25,6 +25,26 @@ export type JournalHooks = {
   readonly onHalted: (error: LogWriteError) => void;
 };
 
+/** The writer at the other end of a channel. In production a thread; a simulation hands in one of its own. */
+export type WriterThread = {
+  send(request: WriterRequest): void;
+  /** Replaces the listeners. `onCrash` means that the thread is gone. */
+  listen(onReply: (reply: WriterReply) => void, onCrash: (message: string) => void): void;
+  terminate(): void;
+};
+
+function startWriterThread(): WriterThread {
+  const worker = new Worker(new URL("./writerThread.ts", import.meta.url).href, { smol: true });
+  return {
+    send: (request) => worker.postMessage(request),
+    listen: (onReply, onCrash) => {
+      worker.onmessage = ({ data }: MessageEvent<WriterReply>) => onReply(data);
+      worker.onerror = (event) => onCrash(event.message);
+    },
+    terminate: () => worker.terminate(),
+  };
+}
+
 class OpenBatch {
   readonly events: EventRow[] = [];
   readonly streams = new Map<string, StreamRow>();
@@ -59,7 +79,7 @@ class OpenBatch {
  * the event loop are committed together or not at all.
  */
 export class Journal {
-  readonly #worker: Worker;
+  readonly #thread: WriterThread;
   readonly #hooks: JournalHooks;
   #open = new OpenBatch();
   #inFlight: { readonly batch: OpenBatch; readonly rows: Batch; readonly startedMs: number } | null = null;
@@ -70,25 +90,39 @@ export class Journal {
   #onClosed: (() => void) | null = null;
   #onIdle: (() => void)[] = [];
 
-  private constructor(worker: Worker, hooks: JournalHooks) {
-    this.#worker = worker;
+  private constructor(thread: WriterThread, hooks: JournalHooks) {
+    this.#thread = thread;
     this.#hooks = hooks;
   }
 
   /** Starts the writer thread on a prepared log. Rejects with {@link LogWriteError}. */
-  static async open(path: string, viewStatements: readonly string[], hooks: JournalHooks): Promise<Journal> {
-    const worker = new Worker(new URL("./writerThread.ts", import.meta.url).href, { smol: true });
-    const journal = new Journal(worker, hooks);
-    await new Promise<void>((resolve, reject) => {
-      worker.onmessage = ({ data }: MessageEvent<WriterReply>) => {
-        if (data.type === "opened") resolve();
-        else if (data.type === "failed") reject(new LogWriteError(data.sqliteCode, data.message));
-      };
-      worker.onerror = (event) => reject(new LogWriteError("THREAD", event.message));
-      journal.#send({ type: "open", path, viewStatements });
-    });
-    worker.onmessage = ({ data }: MessageEvent<WriterReply>) => journal.#onReply(data);
-    worker.onerror = (event) => journal.#halt(new LogWriteError("THREAD", event.message));
+  static async open(
+    path: string,
+    viewStatements: readonly string[],
+    hooks: JournalHooks,
+    startThread: () => WriterThread = startWriterThread,
+  ): Promise<Journal> {
+    const thread = startThread();
+    const journal = new Journal(thread, hooks);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        thread.listen(
+          (reply) => {
+            if (reply.type === "opened") resolve();
+            else if (reply.type === "failed") reject(new LogWriteError(reply.sqliteCode, reply.message));
+          },
+          (message) => reject(new LogWriteError("THREAD", message)),
+        );
+        thread.send({ type: "open", path, viewStatements });
+      });
+    } catch (error) {
+      thread.terminate();
+      throw error;
+    }
+    thread.listen(
+      (reply) => journal.#onReply(reply),
+      (message) => journal.#halt(new LogWriteError("THREAD", message)),
+    );
     return journal;
   }
 
@@ -150,7 +184,7 @@ export class Journal {
         this.#send({ type: "close" });
       });
     }
-    this.#worker.terminate();
+    this.#thread.terminate();
   }
 
   #plan(): void {
@@ -226,7 +260,7 @@ export class Journal {
   }
 
   #send(request: WriterRequest): void {
-    this.#worker.postMessage(request);
+    this.#thread.send(request);
   }
 }
 

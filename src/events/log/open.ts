@@ -1,6 +1,7 @@
-import { Database } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { constants, Database } from "bun:sqlite";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import { migrate } from "drizzle-orm/bun-sqlite/migrator";
 import { BaseError, errorText } from "../../shared/errors.ts";
@@ -51,14 +52,40 @@ export function openForRebuild(path: string): Database {
 /** Opens the log for reading only: nothing that `replay` does can change it. Throws {@link LogOpenError}. */
 export function openReadOnly(path: string): Database {
   try {
-    const db = new Database(path, { readonly: true, strict: true });
+    return openForReading(path, constants.SQLITE_OPEN_READONLY);
+  } catch (error) {
+    // SQLite wants to write beside a WAL database even to read it. On read-only media nobody else writes either,
+    // so the file alone is the log, if its WAL was copied back when the node stopped.
+    if (!isUnwritable(error) || !isWalEmpty(path)) throw new LogOpenError(path, error);
+  }
+  try {
+    const uri = `${pathToFileURL(path).href}?immutable=1`;
+    return openForReading(uri, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
+  } catch (error) {
+    throw new LogOpenError(path, error);
+  }
+}
+
+function openForReading(name: string, flags: number): Database {
+  const db = new Database(name, flags);
+  try {
     db.run("PRAGMA busy_timeout = 5000");
     db.run("PRAGMA query_only = ON");
     db.query("SELECT count(*) FROM sqlite_schema").get();
     return db;
   } catch (error) {
-    throw new LogOpenError(path, error);
+    db.close();
+    throw error;
   }
+}
+
+function isUnwritable(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === "string" && /^SQLITE_(CANTOPEN|READONLY)/.test(code);
+}
+
+function isWalEmpty(path: string): boolean {
+  return existsSync(path) && (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0;
 }
 
 /** The log cannot be opened, created or upgraded. */

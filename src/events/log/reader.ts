@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { and, asc, desc, eq, gt, gte, like, lte, max } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, max } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { AnyEventDefinition } from "../definition.ts";
 import { decodeEvent, UnknownEventError } from "../definition.ts";
@@ -39,6 +39,15 @@ export class LogReader {
     return this.#db.select().from(streams).where(eq(streams.isClosed, 0)).orderBy(asc(streams.stream)).all();
   }
 
+  streamCount(): number {
+    return (
+      this.#db
+        .select({ rows: count() })
+        .from(streams)
+        .get()?.rows ?? 0
+    );
+  }
+
   stream(stream: StreamId): StreamRecord | null {
     return this.#db.select().from(streams).where(eq(streams.stream, stream)).get() ?? null;
   }
@@ -65,8 +74,19 @@ export class LogReader {
     return this.#db.select().from(outbox).orderBy(asc(outbox.key)).all();
   }
 
-  sessionSummaries(limit: number): readonly SessionSummaryRecord[] {
-    return this.#db.select().from(sessionSummary).orderBy(desc(sessionSummary.lastMs)).limit(limit).all();
+  /** Sessions, the one used last first. */
+  sessionSummaries(
+    limit: number,
+    options: { readonly isOpenOnly?: boolean } = {},
+  ): readonly SessionSummaryRecord[] {
+    const open = this.#db.select({ stream: streams.stream }).from(streams).where(eq(streams.isClosed, 0));
+    return this.#db
+      .select()
+      .from(sessionSummary)
+      .where(options.isOpenOnly ? inArray(sessionSummary.stream, open) : undefined)
+      .orderBy(desc(sessionSummary.lastMs))
+      .limit(limit)
+      .all();
   }
 
   /** Inputs that have cost at least `lossesMin` workers. */
@@ -83,6 +103,32 @@ export class LogReader {
       .orderBy(asc(events.version))
       .all()
       .map((row) => this.#decode(row));
+  }
+
+  /**
+   * For how long the log went on after it had passed `atMs` behind the newest event of `stream`. Counted from the
+   * first event that was later, so that a node that was down, or whose clock was set, had time to notice too.
+   */
+  activityAfterMs(stream: StreamId, atMs: number): number {
+    const newest = this.#db
+      .select({ seq: max(events.seq) })
+      .from(events)
+      .where(eq(events.stream, stream))
+      .get()?.seq;
+    const first = this.#db
+      .select({ seq: events.seq, atMs: events.atMs })
+      .from(events)
+      .where(and(gt(events.seq, newest ?? 0), gt(events.atMs, atMs)))
+      .orderBy(asc(events.seq))
+      .limit(1)
+      .get();
+    if (first === undefined) return 0;
+    const last = this.#db
+      .select({ atMs: max(events.atMs) })
+      .from(events)
+      .where(gte(events.seq, first.seq))
+      .get();
+    return (last?.atMs ?? first.atMs) - first.atMs;
   }
 
   /** Everything that one session or request caused, in the global order. */

@@ -70,6 +70,8 @@ export type OrchestratorNodeOptions = {
   readonly authorizer: GatewayAuthorizer | null;
   /** Why the log takes no new work, or null. */
   readonly logRefusal: () => string | null;
+  /** Why no worker can take a segment, or null. */
+  readonly workersProblem: () => string | null;
   readonly newTraceId: () => string | null;
 };
 
@@ -152,6 +154,11 @@ export class OrchestratorNode implements OrchestratorService {
     return this.#admission.count;
   }
 
+  /** Whether a gateway may still fetch renditions that it was just promised. */
+  get hasAwaitedRenditions(): boolean {
+    return this.#options.renditions.hasAwaited(this.#options.edge.nowMs());
+  }
+
   /** No new sessions from now on; what runs finishes. */
   drain(): void {
     this.#isDraining = true;
@@ -173,7 +180,9 @@ export class OrchestratorNode implements OrchestratorService {
   ): RpcAnswer<OrchestratorInfo> | Promise<RpcAnswer<OrchestratorInfo>> {
     const { identity, authorizer } = this.#options;
     const account = accountBytes(request.address);
-    if (!identity.isSignedBy(orchestratorRequestMessage(account), request.sig, account)) {
+    // Off-chain everybody is believed: then even the hash that would be verified is not worth its time.
+    const isVerified = identity.account !== null;
+    if (isVerified && !identity.isSignedBy(orchestratorRequestMessage(account), request.sig, account)) {
       return { type: "refused", text: rpcTexts.badRequestSignature };
     }
     const isFull =
@@ -227,7 +236,7 @@ export class OrchestratorNode implements OrchestratorService {
   }
 
   unhealthyReason(): string | null {
-    return this.#isDraining ? "The node is draining." : this.#options.logRefusal();
+    return this.#refusal();
   }
 
   /** One more than the log holds, or than was given out since: the newest may not be on the disk yet. */
@@ -241,8 +250,10 @@ export class OrchestratorNode implements OrchestratorService {
     return next;
   }
 
+  /** Why this node takes no new work: a gateway that hears it at once goes elsewhere without a lost segment. */
   #refusal(): string | null {
-    return this.#isDraining ? "The node is draining." : this.#options.logRefusal();
+    if (this.#isDraining) return "The node is draining.";
+    return this.#options.logRefusal() ?? this.#options.workersProblem();
   }
 
   /** Off-chain nobody proves an account, so tokens are made for nobody. */

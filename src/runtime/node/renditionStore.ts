@@ -17,7 +17,15 @@ export const renditionStoreLimits: RenditionStoreLimits = {
   bytesMax: 512 * 1024 * 1024,
 };
 
-type Entry = StoredObject & { readonly sessionId: string; dropMs: UnixMs };
+type Entry = StoredObject & {
+  readonly session: string;
+  readonly putMs: UnixMs;
+  isServed: boolean;
+  dropMs: UnixMs;
+};
+
+/** A gateway fetches a rendition within this time or never. Source: video sheet 2. */
+const fetchWaitMs = 4_000;
 
 /**
  * Renditions that wait for their gateway, in memory. Kept by time and by bytes instead of the peer's last
@@ -42,13 +50,14 @@ export class RenditionStore {
     return this.#objects.size;
   }
 
-  /** Keeps an object; one with the same path is replaced. */
-  put(sessionId: string, path: string, object: StoredObject, nowMs: UnixMs): void {
+  /** Keeps an object; one with the same path is replaced. `session` is what {@link dropSession} names. */
+  put(session: string, path: string, object: StoredObject, nowMs: UnixMs): void {
     this.#drop(path);
-    this.#objects.set(path, { ...object, sessionId, dropMs: nowMs + this.#limits.unservedMs });
+    const dropMs = nowMs + this.#limits.unservedMs;
+    this.#objects.set(path, { ...object, session, putMs: nowMs, isServed: false, dropMs });
     this.#bytes += object.bytes.length;
-    const paths = this.#bySession.get(sessionId) ?? new Set();
-    this.#bySession.set(sessionId, paths.add(path));
+    const paths = this.#bySession.get(session) ?? new Set();
+    this.#bySession.set(session, paths.add(path));
     for (const oldest of this.#objects.keys()) {
       if (this.#bytes <= this.#limits.bytesMax || oldest === path) break;
       this.#drop(oldest);
@@ -62,11 +71,26 @@ export class RenditionStore {
   /** Notes that a gateway has read the object whole. */
   served(path: string, nowMs: UnixMs): void {
     const entry = this.#objects.get(path);
-    if (entry !== undefined) entry.dropMs = Math.min(entry.dropMs, nowMs + this.#limits.servedMs);
+    if (entry === undefined) return;
+    entry.isServed = true;
+    entry.dropMs = Math.min(entry.dropMs, nowMs + this.#limits.servedMs);
   }
 
-  dropSession(sessionId: string): void {
-    for (const path of this.#bySession.get(sessionId) ?? []) this.#drop(path);
+  /** Whether a gateway may still come for an object that it was promised a moment ago. */
+  hasAwaited(nowMs: UnixMs): boolean {
+    for (const { isServed, putMs } of this.#objects.values()) {
+      if (!isServed && nowMs - putMs < fetchWaitMs) return true;
+    }
+    return false;
+  }
+
+  /** The session ended: drops what it has, but what its gateway was promised a moment ago may still be fetched. */
+  dropSession(session: string, nowMs: UnixMs): void {
+    for (const path of this.#bySession.get(session) ?? []) {
+      const entry = this.#objects.get(path);
+      if (entry === undefined || entry.isServed || nowMs - entry.putMs >= fetchWaitMs) this.#drop(path);
+      else entry.dropMs = Math.min(entry.dropMs, entry.putMs + fetchWaitMs);
+    }
   }
 
   /** Drops what has had its time. */
@@ -79,8 +103,8 @@ export class RenditionStore {
     if (entry === undefined) return;
     this.#objects.delete(path);
     this.#bytes -= entry.bytes.length;
-    const paths = this.#bySession.get(entry.sessionId);
+    const paths = this.#bySession.get(entry.session);
     paths?.delete(path);
-    if (paths?.size === 0) this.#bySession.delete(entry.sessionId);
+    if (paths?.size === 0) this.#bySession.delete(entry.session);
   }
 }

@@ -102,7 +102,9 @@ export class SegmentDoor {
   ): string {
     const { admission, host, nextIncarnation } = this.#options;
     const live = admission.live(token.sessionId);
-    if (live !== null) return live.streamId;
+    // One that was ended a moment ago is released only when that is durable; nothing may join it any more.
+    const snapshot = live === null ? null : host.snapshot("session", live.streamId);
+    if (live !== null && snapshot !== null && !snapshot.matches("ending")) return live.streamId;
     const streamId = `${token.sessionId}.${nextIncarnation(token.sessionId)}`;
     const command: SessionCommand = {
       type: "OpenSession",
@@ -279,26 +281,27 @@ export class SegmentDoor {
     }
     const waiting = this.#options.work.queueLength(work.sessionStream);
     this.#options.work.add(work);
+    let isTaken: boolean;
     if (this.#options.work.isPoisoned(hash)) {
-      this.#fail(segmentId, "INPUT_POISONED", poisonedText, origin);
+      isTaken = this.#fail(segmentId, "INPUT_POISONED", poisonedText, origin);
     } else if (waiting > sessionQueueMax) {
-      this.#fail(segmentId, "SESSION_BUSY", resultTexts.busy, origin);
+      isTaken = this.#fail(segmentId, "SESSION_BUSY", resultTexts.busy, origin);
     } else {
       work.media = media;
-      const received = this.#options.work.command(
-        segmentId,
-        { type: "ReceiveSegment", bytes: media.length },
-        origin,
-      );
-      // The deadline, or the end of the node, was faster than the body.
-      if (!received) return refused(500, segmentTexts.internal);
+      const command: SegmentCommand = { type: "ReceiveSegment", bytes: media.length };
+      isTaken = this.#options.work.command(segmentId, command, origin);
+    }
+    if (!isTaken) {
+      // The deadline was faster than the body: the segment has failed, and nobody else will let go of the media.
+      this.#options.work.drop(work);
+      return refused(500, segmentTexts.internal);
     }
     await host.committed();
     return { type: "accepted", result: work.result, delivered: work.deliveryKnown };
   }
 
-  #fail(segmentId: string, code: string, text: string, origin: Origin): void {
-    this.#options.work.command(segmentId, { type: "FailSegment", code, text }, origin);
+  #fail(segmentId: string, code: string, text: string, origin: Origin): boolean {
+    return this.#options.work.command(segmentId, { type: "FailSegment", code, text }, origin);
   }
 }
 

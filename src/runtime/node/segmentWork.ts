@@ -1,4 +1,10 @@
-import { isInputsFault, type SegmentCommand, workerLostText } from "../../actors/segment/decide.ts";
+import {
+  isInputsFault,
+  poisonedText,
+  type SegmentCommand,
+  workerLostText,
+  workersPerSegmentMax,
+} from "../../actors/segment/decide.ts";
 import type { SessionCommand } from "../../actors/session/decide.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { mediaTypeOf, PERCEPTUAL_HASH_MEDIA_TYPE, providerText } from "../../protocol/container.ts";
@@ -78,6 +84,11 @@ export class SegmentWork {
     this.#open.set(work.segmentId, work);
   }
 
+  /** Takes back what {@link add} added, for a segment that had ended before its body was whole. */
+  drop(work: OpenWork): void {
+    this.#forget(work);
+  }
+
   /** Segments of the session that run or wait for a worker. */
   queueLength(sessionStream: string): number {
     return this.#queues.length(sessionStream);
@@ -85,7 +96,7 @@ export class SegmentWork {
 
   /** Whether this input has killed so many workers that it is refused unseen. */
   isPoisoned(mediaHash: string): boolean {
-    return (this.#losses.get(mediaHash) ?? 0) >= 2;
+    return (this.#losses.get(mediaHash) ?? 0) >= workersPerSegmentMax;
   }
 
   command(segmentId: string, command: SegmentCommand, origin: Origin): boolean {
@@ -134,6 +145,11 @@ export class SegmentWork {
   ): void {
     const { media, credentials } = work;
     if (media === null) return;
+    // It may have killed its second worker, under another segment, while this one waited.
+    if (this.isPoisoned(work.mediaHash)) {
+      this.#fail(work, "INPUT_POISONED", poisonedText, context.origin);
+      return;
+    }
     work.hasStarted = true;
     const { origin } = context;
     work.job = this.#options.workers.submit({
@@ -192,7 +208,7 @@ export class SegmentWork {
             type: "CompleteSegment",
             decodedFrames,
             decodedPixels: outcome.decodedPixels,
-            codecMs: Math.round(codecMs),
+            codecUs: Math.round(codecMs * 1_000),
             renditions: outcome.renditions.map((rendition, index) => ({
               name: work.credentials.profiles[index]?.name ?? "",
               path: work.places[index]?.path ?? "",
@@ -205,7 +221,8 @@ export class SegmentWork {
           },
           origin,
         );
-        if (!done) this.#forget(work);
+        // Refused because the segment has just ended: the gateway's answer is on its way, behind that commit.
+        if (!done) this.#fail(work, "VERDICT_OUT_OF_TURN", workerLostText, origin);
         return;
       }
     }
@@ -293,7 +310,7 @@ export class SegmentWork {
     if (objectStore?.own !== undefined && objectStore.own !== null) {
       return objectStore.own.save(path, bytes, contentType);
     }
-    renditions.put(work.sessionId, path, { bytes, contentType }, edge.nowMs());
+    renditions.put(work.sessionStream, path, { bytes, contentType }, edge.nowMs());
     return { type: "saved", url: streamUrl(serviceUri, path) };
   }
 
@@ -336,7 +353,8 @@ export class SegmentWork {
   #onRelease(context: EffectContext): void {
     const sessionId = context.id.slice(0, context.id.lastIndexOf("."));
     this.#options.workers.endSession(sessionId);
-    this.#options.renditions.dropSession(sessionId);
+    // Not those of a newer incarnation that has opened under the same token meanwhile.
+    this.#options.renditions.dropSession(context.id, this.#options.edge.nowMs());
     this.#options.onSessionReleased(context.id);
   }
 }

@@ -12,7 +12,6 @@ import {
   isCompatible,
 } from "../../../src/protocol/capabilities.ts";
 import { capability, capabilityName, defaultCapabilities } from "../../../src/protocol/capability.ts";
-import { addCapacity, removeCapacity } from "../../../src/protocol/capacity.ts";
 import { CapabilitiesSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { type H264PixelFormat, jobNeeds } from "../../../src/protocol/jobNeeds.ts";
 import type { RenditionProfile } from "../../../src/protocol/profile.ts";
@@ -175,35 +174,6 @@ test("bits and numbers are two forms of one set; compatibility is reflexive and 
       if (missing !== undefined) expect(isCompatible(capabilitySet([...need, missing], ""), job)).toBe(false);
     }),
   );
-});
-
-test("recorded capacities as workers come and go", () => {
-  type CapacityCase = {
-    readonly quirk?: boolean;
-    readonly start: VectorCapabilities;
-    readonly ops: readonly {
-      readonly op: "add" | "remove";
-      readonly capabilities: VectorCapabilities;
-      readonly after: VectorCapabilities;
-    }[];
-  };
-  for (const vector of vectors<CapacityCase>("capabilities", "capacity")) {
-    let own = capabilitySetOf(vector.start);
-    for (const { op, capabilities, after } of vector.ops) {
-      const other = capabilitySetOf(capabilities);
-      const next = op === "add" ? addCapacity(own, other) : removeCapacity(own, other);
-      if ("status" in next) throw new Error(next.text);
-      own = next;
-      // The quirk row crashes the peer two words above its bitstring; here the bit is simply set.
-      if (vector.quirk === true) expect(own.bitstring).toEqual([1n, 0n, 4n]);
-      else expect(own).toEqual(capabilitySetOf(after));
-    }
-  }
-  const absurd = { ...capabilitySet([], ""), capacities: { 4294967295: 1 } };
-  expect(addCapacity(capabilitySet([], ""), absurd)).toMatchObject({
-    type: "refused",
-    text: "unknown capability 4294967295",
-  });
 });
 
 test("recorded needs of jobs", () => {

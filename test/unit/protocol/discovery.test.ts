@@ -1,10 +1,6 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
-import {
-  accountOfPrivateKey,
-  isPersonalSignatureOf,
-  signPersonalMessage,
-} from "../../../src/chain/signatures.ts";
+import { accountOfPrivateKey, isPersonalSignatureOf, signPersonalMessage } from "../../support/signatures.ts";
 import { accountBytes, checksumHex } from "../../../src/protocol/account.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import {

@@ -1,7 +1,7 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
 import { keccak_256 } from "@noble/hashes/sha3";
-import { accountOfPrivateKey, isPersonalSignatureOf } from "../../../src/chain/signatures.ts";
+import { accountOfPrivateKey, isPersonalSignatureOf } from "../../support/signatures.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import { capabilitySet } from "../../../src/protocol/capabilities.ts";
 import { defaultCapabilities } from "../../../src/protocol/capability.ts";

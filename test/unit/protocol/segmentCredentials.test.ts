@@ -2,11 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
 import { keccak_256 } from "@noble/hashes/sha3";
 import fc from "fast-check";
-import {
-  accountOfPrivateKey,
-  isPersonalSignatureOf,
-  signPersonalMessage,
-} from "../../../src/chain/signatures.ts";
+import { accountOfPrivateKey, isPersonalSignatureOf, signPersonalMessage } from "../../support/signatures.ts";
 import { encodeBase64 } from "../../../src/protocol/base64.ts";
 import { toHex, utf8 } from "../../../src/protocol/bytes.ts";
 import { SegDataSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";

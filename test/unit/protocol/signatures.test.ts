@@ -6,7 +6,7 @@ import {
   isPersonalSignatureOf,
   recoverPersonalSigner,
   signPersonalMessage,
-} from "../../../src/chain/signatures.ts";
+} from "../../support/signatures.ts";
 import { toHex, uint256Bytes } from "../../../src/protocol/bytes.ts";
 import { bytes } from "./vectors.ts";
 

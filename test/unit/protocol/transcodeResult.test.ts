@@ -1,10 +1,6 @@
 import { expect, test } from "bun:test";
 import { keccak_256 } from "@noble/hashes/sha3";
-import {
-  accountOfPrivateKey,
-  recoverPersonalSigner,
-  signPersonalMessage,
-} from "../../../src/chain/signatures.ts";
+import { accountOfPrivateKey, recoverPersonalSigner, signPersonalMessage } from "../../support/signatures.ts";
 import { checksumHex } from "../../../src/protocol/account.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import { personalMessageDigest } from "../../../src/protocol/personalMessage.ts";

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { isPersonalSignatureOf } from "../../../src/chain/signatures.ts";
+import { isPersonalSignatureOf } from "../../support/signatures.ts";
 import { ZERO_ACCOUNT } from "../../../src/protocol/account.ts";
 import { capabilitySet } from "../../../src/protocol/capabilities.ts";
 import { AuthTokenSchema, SegDataSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";

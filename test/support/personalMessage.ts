@@ -1,5 +1,5 @@
 import { keccak_256 } from "@noble/hashes/sha3";
-import { concatBytes, utf8 } from "./bytes.ts";
+import { concatBytes, utf8 } from "../../src/protocol/bytes.ts";
 
 /**
  * The digest that an account signs for `message` (EIP-191, version 0x45): Keccak-256 of a fixed prefix, the

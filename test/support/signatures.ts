@@ -1,7 +1,7 @@
 import { secp256k1 } from "@noble/curves/secp256k1";
 import { keccak_256 } from "@noble/hashes/sha3";
-import { equalBytes } from "../protocol/bytes.ts";
-import { personalMessageDigest } from "../protocol/personalMessage.ts";
+import { equalBytes } from "../../src/protocol/bytes.ts";
+import { personalMessageDigest } from "./personalMessage.ts";
 
 /*
  * Signatures of the video protocol: secp256k1 over the EIP-191 digest of a message, 65 bytes R‖S‖V with V 27 or

@@ -1,0 +1,64 @@
+/*
+ * The little that the orchestrator process and its workers need from C, without any media library:
+ * Keccak-256, returning memory to the system, and dying with the parent.
+ */
+#include <malloc.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "keccak.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Raised together with NATIVE_ABI_VERSION of src/native/ffi.ts. */
+#define ABI_VERSION 1u
+
+EXPORT uint32_t reprise_native_abi_version(void);
+EXPORT uint32_t reprise_native_keccak_size(void);
+EXPORT void reprise_native_keccak_init(rp_keccak *state);
+EXPORT void reprise_native_keccak_update(rp_keccak *state, const uint8_t *bytes, uint64_t length);
+EXPORT void reprise_native_keccak_digest(rp_keccak *state, uint8_t *digest);
+EXPORT int32_t reprise_native_trim(void);
+EXPORT void reprise_native_fix_thresholds(void);
+EXPORT int32_t reprise_native_die_with_parent(int32_t parent);
+
+uint32_t reprise_native_abi_version(void) {
+    return ABI_VERSION;
+}
+
+uint32_t reprise_native_keccak_size(void) {
+    return sizeof(rp_keccak);
+}
+
+void reprise_native_keccak_init(rp_keccak *state) {
+    rp_keccak_init(state);
+}
+
+void reprise_native_keccak_update(rp_keccak *state, const uint8_t *bytes, uint64_t length) {
+    rp_keccak_update(state, bytes, length);
+}
+
+void reprise_native_keccak_digest(rp_keccak *state, uint8_t *digest) {
+    rp_keccak_digest(state, digest);
+}
+
+/* 1 when memory went back to the system. */
+int32_t reprise_native_trim(void) {
+    return malloc_trim(0);
+}
+
+/* Large blocks come from the system and go back to it at once, instead of fattening the arenas. */
+void reprise_native_fix_thresholds(void) {
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 128 << 10);
+}
+
+/*
+ * The kernel kills this process when the thread that started it ends. 0 = done, 1 = `parent` is gone already
+ * (nothing will kill us: the caller should end itself), -1 = refused by the system.
+ */
+int32_t reprise_native_die_with_parent(int32_t parent) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -1;
+    return getppid() == parent ? 0 : 1;
+}

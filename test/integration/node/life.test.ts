@@ -1,0 +1,220 @@
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { $ } from "bun";
+import { eventually, temporaryDir } from "../../support/nodeFixture.ts";
+import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
+import { type NodeProcess, startMain, workersOf } from "../../support/nodeProcess.ts";
+import { dataOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
+
+/*
+ * Goal: the command itself lives and ends as an operator expects: signals, a second node, a broken installation.
+ * Method: `bun src/main.ts` as a child process.
+ */
+
+setDefaultTimeout(60_000);
+
+const repository = join(import.meta.dir, "../../..");
+const folders: string[] = [];
+beforeAll(() => tinySegment());
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function folder(): string {
+  const dir = temporaryDir();
+  folders.push(dir);
+  return dir;
+}
+
+async function health(node: NodeProcess): Promise<{ status: number; text: string }> {
+  const answer = await fetch(`${node.serviceUri}/healthz`, { tls: { rejectUnauthorized: false } });
+  return { status: answer.status, text: (await answer.text()).trim() };
+}
+
+async function oneWorkerReady(node: NodeProcess): Promise<readonly number[]> {
+  // One good segment is the surest sign that a worker is there.
+  await node.client.submitSegment(await submissionOf(node.client));
+  return workersOf(node.pid);
+}
+
+function signalAll(pids: readonly number[], signal: "SIGSTOP" | "SIGCONT"): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // The self-bench, or a worker that was no longer needed, may be gone.
+    }
+  }
+}
+
+describe("SIGTERM", () => {
+  test("drains: no new session, the running segment is delivered and can be fetched, exit 0, nothing left behind", async () => {
+    const dataDir = folder();
+    await using node = await startMain(dataDir, { flags: ["-workers", "1"] });
+    await oneWorkerReady(node);
+    await eventually(
+      "the self-bench is over",
+      () => (workersOf(node.pid).length === 1 ? true : null),
+      30_000,
+    );
+    const pids = workersOf(node.pid);
+    const submission = await submissionOf(node.client);
+    signalAll(pids, "SIGSTOP");
+    const answer = node.client.submitSegment(submission);
+    await eventually("the segment runs", () =>
+      recordedEvents(dataDir).at(-1)?.event.type === "SegmentDispatched" ? true : null,
+    );
+    node.process.kill("SIGTERM");
+    await eventually("the node says that it drains", async () =>
+      (await health(node)).status === 503 ? true : null,
+    );
+    expect((await health(node)).text).toBe("The node is draining.");
+    await expect(node.client.getOrchestrator()).rejects.toThrow("OrchestratorCapped");
+    await Bun.sleep(50);
+    signalAll(pids, "SIGCONT");
+    const url = dataOf(await answer).segments[0]?.url ?? "";
+    expect((await node.client.download(url)).length).toBeGreaterThan(25);
+    expect(await node.ended).toBe(0);
+    expect(node.output()).toContain("Stopping: running segments finish first");
+    expect(workersOf(node.pid)).toEqual([]);
+    expect(recordedEvents(dataDir).at(-2)?.event.type).toBe("SegmentDelivered");
+    await verifyLog(dataDir);
+  });
+
+  test("with nothing to do the end takes less than two seconds", async () => {
+    await using node = await startMain(folder());
+    const startedMs = performance.now();
+    node.process.kill("SIGTERM");
+    expect(await node.ended).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+  });
+
+  test("SIGINT drains as well", async () => {
+    await using node = await startMain(folder());
+    node.process.kill("SIGINT");
+    expect(await node.ended).toBe(0);
+  });
+
+  test("a second signal ends the node at once, with another exit code; the next start finds the open work", async () => {
+    const dataDir = folder();
+    await using node = await startMain(dataDir, { flags: ["-workers", "1"] });
+    const pids = await oneWorkerReady(node);
+    const submission = await submissionOf(node.client);
+    signalAll(pids, "SIGSTOP");
+    const answer = node.client.submitSegment(submission).then(
+      (given) => (given.type === "answer" ? given.result.result.case : null),
+      () => undefined,
+    );
+    await eventually("the segment runs", () =>
+      recordedEvents(dataDir).at(-1)?.event.type === "SegmentDispatched" ? true : null,
+    );
+    node.process.kill("SIGTERM");
+    await eventually("the node drains", () => (node.output().includes("Stopping") ? true : null));
+    const startedMs = performance.now();
+    node.process.kill("SIGTERM");
+    expect(await node.ended).not.toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(await answer).toBeUndefined();
+    await eventually("no worker is left", () => (workersOf(node.pid).length === 0 ? true : null), 3_000);
+
+    await using next = await startMain(dataDir);
+    await eventually("the segment ended with its reason", () => {
+      const failed = recordedEvents(dataDir).find(({ event }) => event.type === "SegmentFailed");
+      return (failed?.event as { code?: string } | undefined)?.code === "NODE_RESTARTED" ? true : null;
+    });
+    expect(next.output()).toContain("it resumed             2 open sessions");
+    expect(dataOf(await next.client.submitSegment({ ...submission, seq: 1 })).segments).toHaveLength(1);
+  });
+});
+
+describe("one data folder", () => {
+  test("a second node is refused with words; the first goes on; kill -9 frees the folder", async () => {
+    const dataDir = folder();
+    await using first = await startMain(dataDir);
+    await expect(startMain(dataDir)).rejects.toThrow(/Another node works in the data folder/);
+    await expect(startMain(dataDir)).rejects.toThrow(/The node ended with 1/);
+    await eventually("the first still serves", async () =>
+      (await health(first)).status === 200 ? true : null,
+    );
+    expect(dataOf(await first.client.submitSegment(await submissionOf(first.client))).segments).toHaveLength(
+      1,
+    );
+    first.process.kill("SIGKILL");
+    await first.ended;
+    await using second = await startMain(dataDir);
+    expect((await health(second)).status).toBe(200);
+  });
+
+  test("a log that is no database is refused with what to do, and not touched", async () => {
+    const dataDir = folder();
+    writeFileSync(
+      join(dataDir, "reprise.sqlite3"),
+      "this is not a database, but it may be precious\n".repeat(50),
+    );
+    await expect(startMain(dataDir)).rejects.toThrow(/event log .* cannot be opened/);
+    expect(await Bun.file(join(dataDir, "reprise.sqlite3")).text()).toStartWith("this is not a database");
+  });
+
+  test("the port is taken: one clear sentence, exit 1", async () => {
+    await using first = await startMain(folder());
+    const taken = ["-httpAddr", `127.0.0.1:${first.port}`];
+    await expect(startMain(folder(), { flags: taken })).rejects.toThrow(/-httpAddr|cannot listen/);
+  });
+});
+
+describe("a codec library that does not fit", () => {
+  test("corrupted shim ABI: a clear error, /healthz 503, no session is taken, and no crash loop", async () => {
+    const copy = folder();
+    await copyTreeWithLibrary(copy, "unsigned reprise_abi_version(void) { return 99; }");
+    await expectUnfit(copy, /ABI|symbol|library/i);
+  });
+
+  test("a library that is no library at all", async () => {
+    const copy = folder();
+    await copyTreeWithLibrary(copy, null);
+    await expectUnfit(copy, /library|ELF|file too short|header/i);
+  });
+});
+
+/** A node of the tree in `copy` must serve its port, say what is wrong, and refuse work. */
+async function expectUnfit(copy: string, reason: RegExp): Promise<void> {
+  await using node = await startMain(folder(), { root: copy });
+  const line = await eventually(
+    "the operator is told",
+    () => /No transcode worker can start.*/.exec(node.output())?.[0] ?? null,
+    30_000,
+  );
+  expect(line).toMatch(reason);
+  const { status, text } = await eventually("health is bad", async () => {
+    const answer = await health(node);
+    return answer.status === 503 ? answer : null;
+  });
+  expect(status).toBe(503);
+  expect(text).toStartWith("No transcode worker can start: ");
+  await expect(node.client.getOrchestrator()).rejects.toThrow("OrchestratorCapped");
+  // A stub would be restarted a dozen times in this time without a growing pause.
+  await Bun.sleep(1_500);
+  expect(node.output().match(/No transcode worker can start/g)?.length).toBeLessThanOrEqual(5);
+  node.process.kill("SIGTERM");
+  expect(await node.ended).toBe(0);
+}
+
+/** The parts of the repository that a node needs, with another codec library in its cache. */
+async function copyTreeWithLibrary(target: string, source: string | null): Promise<void> {
+  for (const name of ["src", "migrations", "package.json", "tsconfig.json", "bunfig.toml"]) {
+    cpSync(join(repository, name), join(target, name), { recursive: true });
+  }
+  symlinkSync(join(repository, "node_modules"), join(target, "node_modules"));
+  const build = join(repository, ".build");
+  for (const name of readdirSync(build)) {
+    if (!/^(shim|native)/.test(name)) continue;
+    for (const file of readdirSync(join(build, name))) {
+      const path = join(target, ".build", name, file);
+      mkdirSync(dirname(path), { recursive: true });
+      if (basename(file) !== "libreprise.so") cpSync(join(build, name, file), path);
+      else if (source === null) writeFileSync(path, "not a library");
+      else await $`cc -shared -fPIC -x c -o ${path} - < ${Buffer.from(source)}`.quiet();
+    }
+  }
+}

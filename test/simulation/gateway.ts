@@ -1,0 +1,268 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { segmentData } from "../../src/demo/gatewayClient.ts";
+import { encodeBase64 } from "../../src/protocol/base64.ts";
+import {
+  type AuthToken,
+  OrchestratorRequestSchema,
+  SegDataSchema,
+  TranscodeResultSchema,
+} from "../../src/protocol/gen/lp_rpc_pb.ts";
+import type { SessionContext } from "../../src/actors/session/machine.ts";
+import type { RenditionProfile } from "../../src/protocol/profile.ts";
+import type { AcceptedSegment } from "../../src/runtime/service.ts";
+import type { Owner } from "../support/simulatedTime.ts";
+import { poisonByte } from "../support/simulatedWorkers.ts";
+import { hashOf, type NodeProcess, type World } from "./world.ts";
+
+/** What a gateway saw of one segment, for the checker. */
+export type Upload = {
+  readonly segmentId: string;
+  readonly process: NodeProcess;
+  readonly startedMs: number;
+  readonly intent: "whole" | "wrong hash" | "abort" | "stuck";
+  state: "uploading" | "refused" | "accepted" | "answered" | "aborted";
+  /** What came back: renditions, or the text of the failure. */
+  answer: { readonly type: "data" } | { readonly type: "error"; readonly text: string } | null;
+  told: "sent" | "client-gone" | null;
+  toldMs: number;
+};
+
+const profile = (name: string, width: number, height: number): RenditionProfile => ({
+  name,
+  width,
+  height,
+  bitrate: 400_000,
+  fps: 30,
+  fpsDen: 1,
+  gopMs: 0,
+  profile: "default",
+  format: "mpegts",
+  encoder: "h264",
+  quality: 0,
+});
+const ladder = [profile("P144p30fps16x9", 256, 144), profile("P240p30fps16x9", 426, 240)] as const;
+
+/**
+ * A gateway with one stream: it finds the node, sends segments, and does everything that gateways do to a node:
+ * bursts, the same segment twice, aborts, wrong hashes, silence, refreshes, goodbyes. The listener between the two
+ * is part of it: it keeps the contract of `service.ts`.
+ */
+export class Gateway {
+  readonly uploads: Upload[] = [];
+  readonly #world: World;
+  readonly #name: string;
+  /** The gateway outlives the node's processes. */
+  readonly #owner: Owner = { isAlive: true };
+  #token: AuthToken | null = null;
+  #seq = 0n;
+  #isStopped = false;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.#name = name;
+    this.#nextTick();
+  }
+
+  /** No new segments from now on. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #nextTick(): void {
+    const { chance } = this.#world;
+    const usualMs = chance.pick([chance.between(0, 30), chance.between(300, 2_000), chance.between(1_500, 6_000)]);
+    this.#after(this.#pauseMs() ?? usualMs, () => {
+      if (this.#isStopped) return;
+      this.#act();
+      this.#nextTick();
+    });
+  }
+
+  /** Now and then a stream pauses, and comes back at the very moment at which its session ends for being quiet. */
+  #pauseMs(): number | null {
+    const { chance, process, time } = this.#world;
+    const session = this.uploads.at(-1)?.segmentId.split("/")[0];
+    if (!chance.isTrue(0.03) || process === null || session === undefined) return null;
+    const context = process.host.snapshot("session", session)?.context as SessionContext | undefined;
+    const dueMs = context?.idleDeadlineMs ?? null;
+    return dueMs === null ? null : Math.max(0, dueMs - time.wallMs + chance.between(-5, 300));
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    this.#world.time.schedule(delayMs, this.#owner, run);
+  }
+
+  #act(): void {
+    const { chance, process } = this.#world;
+    if (process === null) return;
+    if (this.#token === null || chance.isTrue(0.05)) {
+      this.#discover(process);
+      return;
+    }
+    if (chance.isTrue(0.04)) {
+      // Some say goodbye while their first segment is still on its way.
+      if (chance.isTrue(0.3)) this.#send(process);
+      this.#goodbye(process);
+      if (chance.isTrue(0.3)) this.#send(process);
+      return;
+    }
+    const burst = chance.isTrue(0.1) ? chance.between(2, 7) : 1;
+    for (let index = 0; index < burst; index++) this.#send(process);
+  }
+
+  #discover(process: NodeProcess): void {
+    const request = create(OrchestratorRequestSchema, { address: new Uint8Array(20) });
+    const answer = process.node.getOrchestrator(request, { remoteAddress: this.#name });
+    if (answer instanceof Promise) throw new Error("Without an authorizer the answer comes at once.");
+    if (answer.type === "answer") this.#token = answer.value.authToken ?? null;
+  }
+
+  #goodbye(process: NodeProcess): void {
+    if (this.#token === null) return;
+    void process.node.endTranscodingSession(this.#token);
+    // Some gateways go on with the token all the same.
+    if (this.#world.chance.isTrue(0.5)) this.#token = null;
+  }
+
+  #send(process: NodeProcess): void {
+    const { chance } = this.#world;
+    if (this.#token === null) return;
+    const isRepeated = chance.isTrue(0.05) && this.#seq > 0n;
+    if (!isRepeated) this.#seq += 1n;
+    const media = this.#media();
+    const data = segmentData({
+      authToken: this.#token,
+      manifestId: this.#name,
+      seq: this.#seq,
+      media,
+      keccak256: hashOf(media),
+      durationMs: chance.pick([0, 1_000, 2_000, 4_000]),
+      profiles: ladder.slice(0, chance.between(1, 2)),
+    });
+    const headers = {
+      segment: encodeBase64(toBinary(SegDataSchema, data)),
+      payment: "",
+      contentType: "video/MP2T",
+    };
+    void this.#upload(process, headers, media);
+  }
+
+  /** Mostly fresh bytes; now and then the same again, or something that kills workers. */
+  #media(): Uint8Array {
+    const { chance } = this.#world;
+    if (chance.isTrue(0.06)) return Uint8Array.of(poisonByte, chance.between(0, 1));
+    if (chance.isTrue(0.05)) return Uint8Array.of(1, 2, 3);
+    return Uint8Array.of(chance.between(0, 200), ...chance.bytes(9));
+  }
+
+  async #upload(
+    process: NodeProcess,
+    headers: { readonly segment: string; readonly payment: string; readonly contentType: string },
+    media: Uint8Array,
+  ): Promise<void> {
+    const { chance, time } = this.#world;
+    this.#world.lastAccepted = null;
+    const opening = process.node.openSegment(headers, { remoteAddress: this.#name });
+    const segmentId = this.#world.lastAccepted as string | null;
+    const opened = await opening;
+    if (opened.type === "refused") {
+      if (opened.status === 403 && chance.isTrue(0.5)) this.#token = null;
+      return;
+    }
+    if (segmentId === null) throw new Error("An upload was opened without a segment.");
+    const intent = chance.isTrue(0.85) ? "whole" : chance.pick(["wrong hash", "abort", "stuck"] as const);
+    const upload: Upload = {
+      segmentId,
+      process,
+      startedMs: time.nowMs,
+      intent,
+      state: "uploading",
+      answer: null,
+      told: null,
+      toldMs: 0,
+    };
+    this.uploads.push(upload);
+    const delayMs = chance.pick([0, chance.between(0, 300), chance.between(0, 9_000)]);
+    // The listener gives an upload up at its deadline, whatever the gateway does.
+    const leftMs = opened.uploadDeadlineMs - time.wallMs;
+    if (intent === "stuck" || delayMs >= leftMs) {
+      this.#ofProcess(process, Math.max(0, leftMs) + chance.between(0, 20), () => {
+        upload.state = "aborted";
+        opened.abort("timeout");
+      });
+      return;
+    }
+    this.#ofProcess(process, delayMs, () => {
+      if (intent === "abort") {
+        upload.state = "aborted";
+        opened.abort(chance.pick(["client-gone", "too-large"]));
+        return;
+      }
+      const hash = intent === "wrong hash" ? new Uint8Array(32) : hashOf(media);
+      void opened.complete(media, hash).then((outcome) => {
+        if (outcome.type === "refused") upload.state = "refused";
+        else this.#accepted(upload, outcome);
+      });
+    });
+  }
+
+  /** The early 200 went out; now the gateway waits, or does not. */
+  #accepted(upload: Upload, accepted: AcceptedSegment): void {
+    const { chance, time, disk, problems } = this.#world;
+    upload.state = "accepted";
+    const known = disk.reader.eventsOf(`segment:${upload.segmentId}`).map(({ event }) => event.type);
+    if (!known.includes("SegmentReceived") && !known.includes("SegmentFailed")) {
+      problems.push(`${upload.segmentId}: the early 200 went out before the acceptance was durable`);
+    }
+    const tell = (outcome: "sent" | "client-gone"): void => {
+      upload.told = outcome;
+      upload.toldMs = time.nowMs;
+      accepted.delivered(outcome);
+    };
+    void accepted.result.then((bytes) => {
+      this.#answered(upload, bytes);
+      const isGone = chance.isTrue(0.08);
+      const delayMs = chance.pick([0, 1, chance.between(0, 200), chance.between(0, 2_000)]);
+      this.#ofProcess(upload.process, delayMs, () => tell(isGone ? "client-gone" : "sent"));
+      if (!isGone) this.#fetch(upload, bytes);
+    });
+  }
+
+  /** Whatever the gateway reads must be in the log by then. */
+  #answered(upload: Upload, bytes: Uint8Array): void {
+    const { disk, problems } = this.#world;
+    const { segmentId } = upload;
+    const { result } = fromBinary(TranscodeResultSchema, bytes);
+    if (upload.answer !== null) problems.push(`${segmentId}: answered twice`);
+    upload.state = "answered";
+    const text = result.case === "error" ? result.value : "";
+    upload.answer = result.case === "data" ? { type: "data" } : { type: "error", text };
+    const events = disk.reader.eventsOf(`segment:${segmentId}`).map(({ event }) => event);
+    const failed = events.find(({ type }) => type === "SegmentFailed") as { text?: string } | undefined;
+    if (result.case === "data") {
+      if (!events.some(({ type }) => type === "SegmentTranscoded")) {
+        problems.push(`${segmentId}: a result went out before it was durable`);
+      }
+      if (failed !== undefined) problems.push(`${segmentId}: a result went out for a failed segment`);
+    } else if (failed?.text !== text) {
+      problems.push(`${segmentId}: told \`${text}\`, but the log says \`${failed?.text}\``);
+    }
+  }
+
+  /** Fetches what the answer promises, at once: it must be there. */
+  #fetch(upload: Upload, bytes: Uint8Array): void {
+    const { result } = fromBinary(TranscodeResultSchema, bytes);
+    if (result.case !== "data") return;
+    for (const { url } of result.value.segments) {
+      const path = new URL(url).pathname.replace("/stream/", "");
+      if (upload.process.node.readRendition(path) === null) {
+        this.#world.problems.push(`${upload.segmentId}: ${path} was promised and is not there`);
+      } else upload.process.node.renditionServed(path);
+    }
+  }
+
+  /** Does something with a connection, if the process at its other end still lives. */
+  #ofProcess(process: NodeProcess, delayMs: number, run: () => void): void {
+    this.#world.time.schedule(delayMs, process.owner, run);
+  }
+}

@@ -1,0 +1,230 @@
+import { segmentKind } from "../../src/actors/segment/decide.ts";
+import { sessionKind } from "../../src/actors/session/decide.ts";
+import { offchainIdentity } from "../../src/chain/offchainIdentity.ts";
+import type { RecordedEvent } from "../../src/events/envelope.ts";
+import { Journal } from "../../src/events/log/journal.ts";
+import { allViews } from "../../src/events/log/openLog.ts";
+import { rebuildViews } from "../../src/events/views/rebuild.ts";
+import { advertisedCapabilities } from "../../src/protocol/advertised.ts";
+import { tokenKey } from "../../src/protocol/authToken.ts";
+import { Host } from "../../src/runtime/host.ts";
+import { OrchestratorNode } from "../../src/runtime/node/orchestratorNode.ts";
+import { RenditionStore } from "../../src/runtime/node/renditionStore.ts";
+import { SegmentWork } from "../../src/runtime/node/segmentWork.ts";
+import type { Edge } from "../../src/runtime/ports.ts";
+import { SimulatedDisk } from "../support/simulatedDisk.ts";
+import { Chance, type Owner, SimulatedTime } from "../support/simulatedTime.ts";
+import { SimulatedWorkers, type WorkerFaults, type WorkersReport } from "../support/simulatedWorkers.ts";
+
+/** One process of the node: everything that a crash takes along. */
+export type NodeProcess = {
+  readonly owner: Owner;
+  readonly host: Host;
+  readonly journal: Journal;
+  readonly work: SegmentWork;
+  readonly node: OrchestratorNode;
+  readonly renditions: RenditionStore;
+  readonly workers: SimulatedWorkers;
+  readonly startedMs: number;
+};
+
+/** How bad the days of this simulation are; drawn from the seed. */
+export type Climate = {
+  readonly faults: WorkerFaults;
+  readonly slots: number;
+  readonly maxSessions: number;
+  readonly gateways: number;
+  readonly activeMs: number;
+  /** Chance of a crash, a full disk and a jump of the clock in each second of virtual time. */
+  readonly crash: number;
+  readonly fullDisk: number;
+  readonly clockJump: number;
+};
+
+export function climateOf(chance: Chance): Climate {
+  const often = (max: number): number => (chance.isTrue(0.4) ? 0 : chance.next() * max);
+  return {
+    faults: {
+      refuses: often(0.15),
+      dies: often(0.3),
+      neverStarts: often(0.1),
+      isSlow: often(0.1),
+      neverAnswers: often(0.05),
+      isUseless: often(0.05),
+    },
+    slots: chance.between(1, 3),
+    maxSessions: chance.between(1, 4),
+    gateways: chance.between(1, 4),
+    activeMs: chance.pick([chance.between(15_000, 60_000), chance.between(60_000, 240_000)]),
+    crash: often(0.08),
+    fullDisk: often(0.05),
+    clockJump: often(0.03),
+  };
+}
+
+/** 32 bytes that a real node reads from its token key file. */
+const secret = new Uint8Array(32).fill(7);
+const hmac = (key: Uint8Array, message: Uint8Array): Uint8Array =>
+  new Uint8Array(new Bun.CryptoHasher("sha256", key).update(message).digest());
+/** Any hash does for Keccak-256 here, on both sides. */
+export const hashOf = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(new Bun.CryptoHasher("sha256").update(bytes).digest());
+
+const capabilities = advertisedCapabilities(
+  {
+    device: "software",
+    proven: [],
+    hasPerceptualHash: true,
+    foreignStores: { s3: false, gcs: false },
+    hevcDecoding: null,
+  },
+  "0.8.5",
+);
+
+/**
+ * A node and what lies around it: the real host, machines, door and work of the node, on simulated time, disk and
+ * workers. It survives its processes.
+ */
+export class World {
+  readonly time = new SimulatedTime();
+  readonly chance: Chance;
+  readonly climate: Climate;
+  readonly disk: SimulatedDisk;
+  readonly problems: string[] = [];
+  readonly report: WorkersReport;
+  /** Null while the node is down. */
+  process: NodeProcess | null = null;
+  crashes = 0;
+  /** Until then slow answers have an excuse: the clock jumped, the disk was full, the node was down. */
+  excusedUntilMs = 0;
+  /** Segments that were decided, in order; the newest is the answer to the call in progress. */
+  lastAccepted: string | null = null;
+
+  constructor(seed: number) {
+    this.chance = new Chance(seed);
+    this.climate = climateOf(this.chance);
+    this.disk = new SimulatedDisk(this.time, this.chance);
+    this.disk.latencyMaxMs = this.chance.pick([1, 5, 50, 300]);
+    this.report = {
+      losses: new Map(),
+      refused: new Set(),
+      troubled: new Set(),
+      problems: this.problems,
+      started: 0,
+    };
+  }
+
+  excuse(forMs: number): void {
+    this.excusedUntilMs = Math.max(this.excusedUntilMs, this.time.nowMs + forMs);
+  }
+
+  /** Starts a process on what the disk holds, as `startNode` does. */
+  async start(): Promise<void> {
+    const { time, chance, disk, climate } = this;
+    const owner: Owner = { isAlive: true };
+    time.process = owner;
+    rebuildViews(disk.db, disk.reader, allViews.views);
+    const edge: Edge = {
+      nowMs: () => time.wallMs,
+      randomBytes: (length) => chance.bytes(length),
+      keccak256: hashOf,
+    };
+    const journal = await Journal.open(
+      "simulated",
+      allViews.statements,
+      { onHalted: (error) => this.problems.push(`the log halted: ${error.message}`) },
+      () => disk.startThread(owner),
+    );
+    const onFault = (error: unknown): void => {
+      this.problems.push(`fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    };
+    const workers = new SimulatedWorkers({
+      time,
+      chance,
+      process: owner,
+      slots: climate.slots,
+      faults: climate.faults,
+      report: this.report,
+      isOpen: (segmentId) => this.process?.host.snapshot("segment", segmentId) !== null,
+      isPoisoned: (media) => this.isPoisoned(media),
+    });
+    const renditions = new RenditionStore();
+    let node: OrchestratorNode | null = null;
+    const work = new SegmentWork({
+      edge,
+      identity: offchainIdentity,
+      workers,
+      objectStore: null,
+      renditions,
+      serviceUri: "https://node.test:8935",
+      version: "0.8.5",
+      harmfulInputs: disk.reader.harmfulInputs(1),
+      onSessionReleased: (stream) => node?.sessionReleased(stream),
+      onFault,
+    });
+    const host = new Host({
+      kinds: [sessionKind, segmentKind],
+      effects: work.effects,
+      journal,
+      reader: disk.reader,
+      views: allViews,
+      edge,
+      onRecorded: (recorded) => this.#onRecorded(recorded),
+      onFault,
+    });
+    work.attach(host);
+    node = new OrchestratorNode({
+      edge,
+      identity: offchainIdentity,
+      serviceUri: "https://node.test:8935",
+      nodes: [],
+      version: "0.8.5",
+      capabilities,
+      tokenKeys: { keys: [tokenKey(secret, hmac)], hmac },
+      maxSessions: climate.maxSessions,
+      pixelsPerSecond: null,
+      host,
+      reader: disk.reader,
+      work,
+      workers,
+      renditions,
+      objectStore: null,
+      mediaFetcher: null,
+      authorizer: null,
+      logRefusal: () => journal.refusal,
+      workersProblem: () => null,
+      newTraceId: () => null,
+    });
+    this.process = { owner, host, journal, work, node, renditions, workers, startedMs: time.nowMs };
+    host.start();
+    node.resume();
+  }
+
+  /** The process is gone, with everything it had not written. */
+  crash(): void {
+    if (this.process === null) return;
+    this.process.owner.isAlive = false;
+    this.process = null;
+    this.crashes += 1;
+    this.time.process = { isAlive: true };
+  }
+
+  /** Nothing is open, waits or is kept for a gateway. */
+  get isAtRest(): boolean {
+    if (this.process === null) return false;
+    const { host, node, renditions, work } = this.process;
+    return host.openCount + node.sessionCount + renditions.count + work.openCount === 0;
+  }
+
+  isPoisoned(media: Uint8Array): boolean {
+    const mediaHash = `0x${Buffer.from(hashOf(media)).toString("hex")}`;
+    const row = this.disk.db
+      .query<{ losses: number }, [string]>("SELECT losses FROM media_losses WHERE media_hash = ?")
+      .get(mediaHash);
+    return (row?.losses ?? 0) >= 2;
+  }
+
+  #onRecorded({ event, stream }: RecordedEvent): void {
+    if (event.type === "SegmentAccepted") this.lastAccepted = stream.slice("segment:".length);
+  }
+}

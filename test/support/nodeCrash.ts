@@ -1,0 +1,41 @@
+import { nodeConfig } from "./nodeFixture.ts";
+import { startNode } from "../../src/startNode.ts";
+
+/*
+ * A node in a process of its own that ends itself with SIGKILL at a chosen point of its walks. Started by
+ * `nodeProcess.ts`; its one argument is a `CrashPlan` as JSON. Prints its port when it serves.
+ */
+
+/** What the process shall do to itself. */
+export type CrashPlan = {
+  readonly flags: readonly string[];
+  /** The point at which it dies, counted from 1 over all probe points; 0 = never. */
+  readonly killAt: number;
+  /** Workers that are killed as soon as a segment was handed to them. */
+  readonly workersLost: number;
+};
+
+if (import.meta.main) {
+  const plan = JSON.parse(process.argv[2] ?? "") as CrashPlan;
+  let points = 0;
+  let workersToLose = plan.workersLost;
+  const running = await startNode({
+    config: nodeConfig(plan.flags),
+    onFatal: () => process.exit(3),
+    writeLog: () => {},
+    probe: (point) => {
+      points += 1;
+      if (points === plan.killAt) process.kill(process.pid, "SIGKILL");
+      if (point === "decided:SegmentDispatched" && workersToLose > 0) {
+        workersToLose -= 1;
+        // The pool is about to hand the segment over; it has done so when this turn ends.
+        queueMicrotask(() => {
+          for (const { pid, running: jobs } of running.workers.stats().workers) {
+            if (jobs > 0) process.kill(pid, "SIGKILL");
+          }
+        });
+      }
+    },
+  });
+  process.stdout.write(`${running.listener.port}\n`);
+}

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../../src/config/config.ts";
+import { parseConfig } from "../../src/config/parseConfig.ts";
+import { GatewayClient, type GatewayClientOptions } from "../../src/demo/gatewayClient.ts";
+import { type RunningNode, type StartOptions, startNode } from "../../src/startNode.ts";
+
+/*
+ * A whole node inside the test process: real log, real sockets, real worker processes. What a test owns is the
+ * clock (forward only), the probe and the flags. See `nodeProcess.ts` for a node that can be killed.
+ */
+
+export type TestNodeOptions = Omit<StartOptions, "config" | "onFatal" | "writeLog" | "edge"> & {
+  /** Further words of the command line. */
+  readonly flags?: readonly string[];
+  /** A folder that outlives the node; a fresh one that goes with it when absent. */
+  readonly dataDir?: string;
+};
+
+export type TestNode = AsyncDisposable & {
+  readonly running: RunningNode;
+  readonly port: number;
+  readonly serviceUri: string;
+  readonly dataDir: string;
+  readonly logLines: readonly string[];
+  /** What `onFatal` was told. */
+  readonly fatal: readonly unknown[];
+  /** A gateway of its own for the caller; closed with the node. */
+  client(options?: Partial<GatewayClientOptions>): GatewayClient;
+  /** Lets the node's clock jump forward. */
+  advance(ms: number): void;
+  /** The node's clock. */
+  nowMs(): number;
+};
+
+/** Flags that no test wants to hit by accident: room for every session, a short drain. */
+const roomyFlags = ["-maxSessions", "1000", "-capacity", "1000000000000", "-drainTimeout", "5s"];
+
+/** Starts a node on free loopback ports. Disposing drains it. */
+export async function openNode(options: TestNodeOptions = {}): Promise<TestNode> {
+  const { flags, dataDir: givenDir, ...startOptions } = options;
+  const dataDir = givenDir ?? temporaryDir();
+  const address = `127.0.0.1:${await freePort()}`;
+  const config = nodeConfig([
+    ...["-dataDir", dataDir, "-serviceAddr", address, "-httpAddr", address],
+    ...["-cliAddr", `127.0.0.1:${await freePort()}`, ...roomyFlags, ...(flags ?? [])],
+  ]);
+  const logLines: string[] = [];
+  const fatal: unknown[] = [];
+  const clients: GatewayClient[] = [];
+  let aheadMs = 0;
+  const nowMs = (): number => Date.now() + aheadMs;
+  const running = await startNode({
+    ...startOptions,
+    config,
+    edge: { nowMs },
+    writeLog: (line) => logLines.push(line),
+    onFatal: (error) => fatal.push(error),
+  });
+  const scheme = config.listener.isTls ? "https" : "http";
+  const serviceUri = `${scheme}://127.0.0.1:${running.listener.port}`;
+  return {
+    running,
+    port: running.listener.port,
+    serviceUri,
+    dataDir,
+    logLines,
+    fatal,
+    nowMs,
+    client: (clientOptions) => {
+      const client = new GatewayClient({ serviceUri, ...clientOptions });
+      clients.push(client);
+      return client;
+    },
+    advance: (ms) => {
+      aheadMs += ms;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) await client.close();
+      // A drain waits for gateways that may still fetch what they were promised; the tests' are gone.
+      aheadMs += 10_000;
+      await running.drain();
+      if (givenDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The configuration of a command line, with no environment and no files. */
+export function nodeConfig(argv: readonly string[]): Config {
+  const parsed = parseConfig({
+    argv,
+    env: {},
+    readFile: () => ({ type: "missing" }),
+    homeDir: "",
+    build: { version: "0.0.0", runtime: "bun", architecture: "x64", operatingSystem: "linux" },
+  });
+  if (parsed.type === "config") return parsed.config;
+  throw new Error(parsed.text);
+}
+
+/** A folder of its own below the system's temporary one. */
+export function temporaryDir(): string {
+  return mkdtempSync(join(tmpdir(), "reprise-node-"));
+}
+
+/** A port that nobody listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/**
+ * Resolves with the first value that is not null. For states of other processes, which send no event: polls every
+ * 5 ms.
+ *
+ * @throws Error naming `what` after `withinMs`
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | null | Promise<T | null>,
+  withinMs = 10_000,
+): Promise<T> {
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== null) return value;
+    if (performance.now() > endMs) throw new Error(`Not within ${withinMs} ms: ${what}.`);
+    await Bun.sleep(5);
+  }
+}
