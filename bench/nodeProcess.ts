@@ -19,6 +19,7 @@ const root = join(import.meta.dir, "..");
 
 /** Starts `src/main.ts` on free loopback ports and waits until it answers. */
 export async function startNodeProcess(dataDir: string, flags: readonly string[] = []): Promise<NodeProcess> {
+  mkdirSync(dataDir, { recursive: true });
   const port = freePort();
   const operatorPort = freePort();
   const startedMs = performance.now();
@@ -36,7 +37,7 @@ export async function startNodeProcess(dataDir: string, flags: readonly string[]
       "50",
       ...flags,
     ],
-    { cwd: root, stdout: "ignore", stderr: "inherit" },
+    { cwd: root, stdout: "ignore", stderr: Bun.file(join(dataDir, "node.log")) },
   );
   const serviceUri = `https://127.0.0.1:${port}`;
   const client = new GatewayClient({ serviceUri, callTimeoutMs: 500 });

@@ -8,18 +8,24 @@ import type { Hex } from "../shared/brand.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** A pure, total pair: `decode(encode(value))` equals `value`, and `decode` refuses everything else. */
+/**
+ * A pure pair: `decode(encode(value))` equals `value`, and `decode` refuses everything else. `encode` refuses what
+ * `decode` would: one unreadable row would keep the whole log from being read, for ever.
+ */
 export type Codec<T> = {
   readonly encode: (value: T) => Json;
   readonly decode: (json: Json, path: string) => T;
-  /** True when `encode` is the identity, so that the writer may skip it. */
+  /** True when `encode` gives back what it got, so that it need not be copied. */
   readonly isPlain: boolean;
 };
 
 export type Decoded<C> = C extends Codec<infer T> ? T : never;
 
 const plain = <T extends Json>(name: string, test: (json: Json) => boolean): Codec<T> => ({
-  encode: (value) => value,
+  encode: (value) => {
+    if (!test(value)) throw new EventEncodeError("", name, value);
+    return value;
+  },
   decode: (json, path) => {
     if (!test(json)) throw new EventDecodeError(path, name, json);
     return json as T;
@@ -44,7 +50,10 @@ export const hex: Codec<Hex> = plain(
 
 /** A whole number of any size, as decimal text: wei, 64-bit protocol fields. */
 export const bigInteger: Codec<bigint> = {
-  encode: (value) => value.toString(),
+  encode: (value) => {
+    if (typeof value !== "bigint") throw new EventEncodeError("", "a bigint", value);
+    return value.toString();
+  },
   decode: (json, path) => {
     if (typeof json !== "string" || !/^(?:0|-?[1-9][0-9]*)$/.test(json)) {
       throw new EventDecodeError(path, "a whole number as decimal text", json);
@@ -72,7 +81,12 @@ export function nullable<T>(inner: Codec<T>): Codec<T | null> {
 /** A list in order. */
 export function list<T>(inner: Codec<T>): Codec<readonly T[]> {
   return {
-    encode: inner.isPlain ? (value) => value as readonly Json[] : (value) => value.map(inner.encode),
+    encode: (value) => {
+      if (!Array.isArray(value)) throw new EventEncodeError("", "a list", value);
+      if (!inner.isPlain) return value.map((item: T) => inner.encode(item));
+      for (const item of value as readonly T[]) inner.encode(item);
+      return value as readonly Json[];
+    },
     decode: (json, path) => {
       if (!Array.isArray(json)) throw new EventDecodeError(path, "a list", json);
       return json.map((item: Json, index) => inner.decode(item, `${path}[${index}]`));
@@ -92,8 +106,11 @@ export function object<F extends FieldsOf>(fields: F): Codec<Shape<F>> {
     encode: (value) => {
       const json: Record<string, Json> = {};
       for (const [name, codec] of entries) {
-        const field = (value as Record<string, unknown>)[name];
-        json[name] = codec.isPlain ? (field as Json) : codec.encode(field);
+        try {
+          json[name] = codec.encode((value as Record<string, unknown>)[name]);
+        } catch (error) {
+          throw error instanceof EventEncodeError ? error.within(name) : error;
+        }
       }
       return json;
     },
@@ -104,12 +121,12 @@ export function object<F extends FieldsOf>(fields: F): Codec<Shape<F>> {
       const source = json as { readonly [key: string]: Json };
       const value: Record<string, unknown> = {};
       for (const [name, codec] of entries) {
-        const field = source[name];
+        const field = Object.hasOwn(source, name) ? source[name] : undefined;
         if (field === undefined) throw new EventDecodeError(`${path}.${name}`, "a value", null);
         value[name] = codec.decode(field, `${path}.${name}`);
       }
       for (const name of Object.keys(source)) {
-        if (!(name in fields))
+        if (!Object.hasOwn(fields, name))
           throw new EventDecodeError(`${path}.${name}`, "no such field", source[name] ?? null);
       }
       return value as Shape<F>;
@@ -127,5 +144,30 @@ export class EventDecodeError extends BaseError {
       meta: { found: JSON.stringify(found)?.slice(0, 120) ?? "undefined" },
       action: "Run `bun run replay verify` on a copy of the data folder, and restore the log from a backup.",
     });
+  }
+}
+
+/** A decided event holds a value that could not be read back from the log. Nothing was written. */
+export class EventEncodeError extends BaseError {
+  readonly #path: string;
+  readonly #wanted: string;
+  readonly #value: unknown;
+
+  constructor(path: string, wanted: string, value: unknown) {
+    super(`An event cannot be written: \`${path}\` must be ${wanted}.`, {
+      code: "EVENT_ENCODE_FAILED",
+      disposition: "reject",
+      meta: { found: String(value).slice(0, 120) },
+      action: "This is a bug: please report it.",
+    });
+    this.#path = path;
+    this.#wanted = wanted;
+    this.#value = value;
+  }
+
+  /** The same error as seen from the object around it. */
+  within(name: string): EventEncodeError {
+    const path = this.#path === "" ? name : `${name}.${this.#path}`;
+    return new EventEncodeError(path, this.#wanted, this.#value);
   }
 }

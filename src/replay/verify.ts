@@ -151,7 +151,7 @@ class Verifier {
   /** Every open entity must be known as open and have something that will move it on. */
   #checkOpen(): void {
     const rows = new Map(this.#source.reader.openStreams().map((row) => [row.stream, row]));
-    const owed = new Set(this.#source.reader.outbox().map((row) => row.stream));
+    const owed = new Set(this.#source.reader.outbox().map((row) => row.stream as StreamId));
     for (const [stream, version] of this.#versions) {
       const row = rows.get(stream);
       const snapshot = this.#replay.state(stream);

@@ -87,6 +87,15 @@ type Pending = {
   readonly isDue: () => boolean;
 };
 
+/** One command on its way through the machine. */
+type Turn = {
+  readonly origin: Origin;
+  readonly atMs: number;
+  readonly pending: Pending[];
+  /** The decided events as the log will hold them, in order; each is taken when the machine has taken its event. */
+  readonly data: string[];
+};
+
 /** Events of one stream between two cached snapshots. */
 const snapshotEvery = 256;
 /** The host never sleeps longer than this, so that a jump of the clock is noticed. */
@@ -104,7 +113,7 @@ export class Host {
   #seq = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #timerAtMs = Number.POSITIVE_INFINITY;
-  #current: { readonly origin: Origin; readonly atMs: number; readonly pending: Pending[] } | null = null;
+  #current: Turn | null = null;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -136,8 +145,10 @@ export class Host {
     const entity = this.#entities.get(stream);
     const decision = of.kind.decide(entity?.actor.getSnapshot() ?? null, command, { nowMs: atMs });
     if (decision.type === "rejected") return decision;
+    // Before anything moves: an event that cannot be written must not leave half a turn behind.
+    const data = decision.events.map((event) => encodeEvent(this.#definition(of, event), event));
     const outer = this.#current;
-    const current = { origin, atMs, pending: [] as Pending[] };
+    const current: Turn = { origin, atMs, pending: [], data };
     this.#current = current;
     try {
       const target = entity ?? this.#create(of, id, stream);
@@ -238,11 +249,9 @@ export class Host {
     const current = this.#current;
     assert(current !== null, "An actor moved outside a turn of the host.");
     const { journal, views, onRecorded } = this.#options;
-    const definition = entity.of.kind.events.get(event.type) as AnyEventDefinition | undefined;
-    assert(
-      definition !== undefined,
-      `\`${event.type}\` is not in the catalogue of \`${entity.of.kind.kind}\`.`,
-    );
+    const definition = this.#definition(entity.of, event);
+    const data = current.data.shift();
+    assert(data !== undefined, "A machine took more events than were decided.");
     entity.version += 1;
     this.#seq += 1;
     const { origin, atMs } = current;
@@ -268,7 +277,7 @@ export class Host {
       recorded.correlationId,
       recorded.causationId,
       traceId,
-      encodeEvent(definition, event),
+      data,
     ]);
     for (const write of views.writesFor(recorded)) journal.addView(write);
     for (const [index, effect] of effects.entries()) this.#owe(entity, effect, index, current);
@@ -282,12 +291,13 @@ export class Host {
     onRecorded?.(recorded);
   }
 
-  #owe(
-    entity: Entity,
-    effect: Effect,
-    index: number,
-    current: { readonly origin: Origin; readonly pending: Pending[] },
-  ): void {
+  #definition({ kind }: KindRuntime, event: AnyEvent): AnyEventDefinition {
+    const definition = kind.events.get(event.type);
+    assert(definition !== undefined, `\`${event.type}\` is not in the catalogue of \`${kind.kind}\`.`);
+    return definition;
+  }
+
+  #owe(entity: Entity, effect: Effect, index: number, current: Turn): void {
     const handler = this.#options.effects[effect.type];
     assert(handler !== undefined, `No handler is registered for the effect \`${effect.type}\`.`);
     const key = `${entity.stream}:${entity.version}:${index}`;

@@ -84,7 +84,10 @@ export type TranscodeWorkers = {
     readonly sessionId: string;
     readonly media: Uint8Array;
     readonly job: TranscodeJob;
-    /** The worker is killed when the verdict is not there by then. Unix milliseconds. */
+    /**
+     * Unix milliseconds. A job that runs then is asked to stop (`lost`, cause `stopped`), and its worker is killed
+     * when it does not (`hung`). One that still waits is `lost` with cause `not-started` and no worker.
+     */
     readonly deadlineMs: UnixMs;
     /** Workers that lost this segment before: another one is preferred. */
     readonly avoid: readonly string[];

@@ -68,13 +68,23 @@ function countNvidiaCards(): number {
 function logWorker(logger: Logger, reprise: RepriseMetrics, event: WorkerEvent): void {
   switch (event.type) {
     case "died": {
-      const { workerId, cause, reason } = event;
+      const { workerId, cause, reason, stderr } = event;
       reprise.workersLost.add(1, [cause]);
-      logger.warn("A transcode worker died", { workerId, cause, reason, jobs: event.jobIds.join(" ") });
+      logger.warn("A transcode worker died", {
+        workerId,
+        cause,
+        reason,
+        jobs: event.jobIds.join(" "),
+        stderr: stderr.join(" | "),
+      });
       return;
     }
     case "startFailed":
-      logger.error("No transcode worker can start", { reason: event.reason, retryMs: event.retryMs });
+      logger.error("No transcode worker can start", {
+        reason: event.reason,
+        retryMs: event.retryMs,
+        stderr: event.stderr.join(" | "),
+      });
       return;
     case "measured":
       logger.info("Measured what this machine can do", { pixelsPerSecond: event.pixelsPerSecond });

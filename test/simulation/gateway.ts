@@ -80,12 +80,13 @@ export class Gateway {
 
   /** Now and then a stream pauses, and comes back at the very moment at which its session ends for being quiet. */
   #pauseMs(): number | null {
-    const { chance, process, time } = this.#world;
+    const { chance, process, time, climate } = this.#world;
     const session = this.uploads.at(-1)?.segmentId.split("/")[0];
-    if (!chance.isTrue(0.03) || process === null || session === undefined) return null;
+    if (process === null || session === undefined) return null;
     const context = process.host.snapshot("session", session)?.context as SessionContext | undefined;
     const dueMs = context?.idleDeadlineMs ?? null;
-    return dueMs === null ? null : Math.max(0, dueMs - time.wallMs + chance.between(-5, 300));
+    if (dueMs === null || !chance.isTrue(climate.activeMs > 60_000 ? 0.3 : 0.02)) return null;
+    return Math.max(0, dueMs - time.wallMs + chance.pick([0, 1, chance.between(0, 20), chance.between(0, 400)]));
   }
 
   #after(delayMs: number, run: () => void): void {

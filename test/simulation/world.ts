@@ -41,7 +41,17 @@ export type Climate = {
   readonly clockJump: number;
 };
 
-export function climateOf(chance: Chance): Climate {
+/** A day on which nothing goes wrong by itself. */
+export const calm: Partial<Climate> = {
+  faults: { refuses: 0, dies: 0, neverStarts: 0, isSlow: 0, neverAnswers: 0, isUseless: 0 },
+  slots: 1,
+  maxSessions: 10,
+  crash: 0,
+  fullDisk: 0,
+  clockJump: 0,
+};
+
+function climateOf(chance: Chance): Climate {
   const often = (max: number): number => (chance.isTrue(0.4) ? 0 : chance.next() * max);
   return {
     faults: {
@@ -100,9 +110,9 @@ export class World {
   /** Segments that were decided, in order; the newest is the answer to the call in progress. */
   lastAccepted: string | null = null;
 
-  constructor(seed: number) {
+  constructor(seed: number, climate: Partial<Climate> = {}) {
     this.chance = new Chance(seed);
-    this.climate = climateOf(this.chance);
+    this.climate = { ...climateOf(this.chance), ...climate };
     this.disk = new SimulatedDisk(this.time, this.chance);
     this.disk.latencyMaxMs = this.chance.pick([1, 5, 50, 300]);
     this.report = {

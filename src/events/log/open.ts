@@ -35,11 +35,21 @@ export function prepareLog(path: string): void {
     db = new Database(path, { create: true, strict: true });
     setPragmas(db);
     prepareDatabase(db);
+    proveWritable(db);
   } catch (error) {
     throw new LogOpenError(path, error);
   } finally {
     db?.close();
   }
+}
+
+/**
+ * Writes one page. SQLite opens a file on a read-only disk without complaint when its `-shm` is still there, and a
+ * full disk as well: the operator shall hear of it now, not with the first segment.
+ */
+function proveWritable(db: Database): void {
+  const row = db.query<{ readonly user_version: number }, []>("PRAGMA user_version").get();
+  db.run(`PRAGMA user_version = ${row?.user_version ?? 0}`);
 }
 
 /** Opens a prepared log for the refill of views, before the writer thread starts. */

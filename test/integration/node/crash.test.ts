@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { GatewayClient, SegmentSubmission } from "../../../src/demo/gatewayClient.ts";
-import { eventually, openNode, temporaryDir } from "../../support/nodeFixture.ts";
+import { eventually, freePort, openNode, temporaryDir } from "../../support/nodeFixture.ts";
 import { generatedMediaBytes } from "../../support/media.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
 import { startCrashing, workersOf } from "../../support/nodeProcess.ts";
@@ -117,6 +118,70 @@ describe("kill -9 while a node recovers", () => {
   });
 });
 
+describe("kill -9 at any moment", () => {
+  // Three streams at full speed; the moment is drawn, and printed when it mattered.
+  test.each([1, 2, 3, 4])("under load, round %d", async () => {
+    const dataDir = folder();
+    await using node = await startCrashing(dataDir, { killAt: 0, workersLost: 0 });
+    const acknowledged: string[] = [];
+    const stream = async (): Promise<SegmentSubmission> => {
+      const first = await submissionOf(node.client);
+      const id = first.authToken?.sessionId;
+      try {
+        for (let seq = 0; ; seq += 1) {
+          const { result } = resultOf(await node.client.submitSegment({ ...first, seq }));
+          if (result.case === "data") acknowledged.push(`segment:${id}.1/${seq + 1}`);
+        }
+      } catch {
+        return first;
+      }
+    };
+    const streams = [stream(), stream(), stream()];
+    await eventually("segments come back", () => (acknowledged.length > 3 ? true : null), 20_000);
+    const waitMs = Math.random() * 200;
+    await Bun.sleep(waitMs);
+    node.process.kill("SIGKILL");
+    const submissions = await Promise.all(streams);
+    await node.ended;
+    const transcoded = new Set(
+      recordedEvents(dataDir).flatMap(({ stream, event }) =>
+        event.type === "SegmentTranscoded" ? [stream as string] : [],
+      ),
+    );
+    const lost = acknowledged.filter((id) => !transcoded.has(id));
+    expect({ waitMs, lost }).toEqual({ waitMs, lost: [] });
+    await using next = await openNode({ dataDir });
+    next.advance(10_000);
+    await eventually("every accepted segment has ended", () => (openStreams(dataDir) === 0 ? true : null));
+    for (const submission of submissions) {
+      dataOf(await next.client().submitSegment({ ...submission, seq: 1_000 }));
+    }
+    await verifyLog(dataDir);
+  });
+
+  test("while it starts for the first time: whatever is there, the next start works", async () => {
+    const dataDir = folder();
+    for (let killAfterMs = 20; killAfterMs <= 520; killAfterMs += 100) {
+      const address = `127.0.0.1:${await freePort()}`;
+      const child = Bun.spawn(
+        [
+          ...[process.execPath, join(import.meta.dir, "../../../src/main.ts"), "-dataDir", dataDir],
+          ...["-serviceAddr", address, "-httpAddr", address, "-cliAddr", `127.0.0.1:${await freePort()}`],
+        ],
+        { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+      );
+      await Bun.sleep(killAfterMs);
+      child.kill("SIGKILL");
+      await child.exited;
+      expect(child.signalCode).toBe("SIGKILL");
+    }
+    await using node = await openNode({ dataDir });
+    const client = node.client();
+    dataOf(await client.submitSegment(await submissionOf(client)));
+    await verifyLog(dataDir);
+  });
+});
+
 describe("restarts without a crash of the walk", () => {
   test("between two segments of one session: the next is served under the same token, in the same session", async () => {
     const dataDir = folder();
@@ -203,6 +268,15 @@ function endsBySeq(dataDir: string) {
     if (fields.code !== undefined) entry?.codes.push(fields.code);
   }
   return ends;
+}
+
+/** Segments of all sessions that have not ended. */
+function openStreams(dataDir: string): number {
+  const last = new Map<string, string>();
+  for (const { stream, event } of recordedEvents(dataDir)) {
+    if (stream.startsWith("segment:")) last.set(stream, event.type);
+  }
+  return [...last.values()].filter((type) => type !== "SegmentDelivered" && type !== "SegmentFailed").length;
 }
 
 function openSegments(dataDir: string): number {

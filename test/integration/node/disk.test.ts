@@ -5,7 +5,7 @@ import { $ } from "bun";
 import { eventually, temporaryDir } from "../../support/nodeFixture.ts";
 import { faultyDisk } from "../../support/nodeFaultyDisk.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
-import { type NodeProcess, startMain } from "../../support/nodeProcess.ts";
+import { type NodeProcess, startMain, workersOf } from "../../support/nodeProcess.ts";
 import { dataOf, refusalOf, resultOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
 
 /*
@@ -169,20 +169,30 @@ describe("a real small disk", () => {
     });
   });
 
-  test("that is mounted read-only: the start fails with what to do", async () => {
-    const disk = await smallDisk();
-    if (disk === null) return;
-    const dataDir = join(disk, "data");
-    {
-      await using node = await startMain(dataDir);
-      dataOf(await node.client.submitSegment(await submissionOf(node.client)));
-      node.process.kill("SIGTERM");
-      await node.ended;
-    }
-    await $`mount -o remount,ro ${disk}`.quiet();
-    await expect(startMain(dataDir)).rejects.toThrow(/The node ended with 1[\s\S]*writ/);
-    await $`mount -o remount,rw ${disk}`.quiet();
-    await using again = await startMain(dataDir);
-    expect((await health(again)).status).toBe(200);
-  });
+  test.each(["SIGTERM", "SIGKILL"] as const)(
+    "that is mounted read-only after %s: the start fails with what to do",
+    async (signal) => {
+      const disk = await smallDisk();
+      if (disk === null) return;
+      const dataDir = join(disk, "data");
+      let workers: () => number;
+      {
+        await using node = await startMain(dataDir);
+        const answer = await node.client.submitSegment(await submissionOf(node.client));
+        for (const { url } of dataOf(answer).segments) await node.client.download(url);
+        workers = () => workersOf(node.pid).length;
+        // After a kill, the files beside the database stay: SQLite then opens it without complaint.
+        node.process.kill(signal);
+        await node.ended;
+      }
+      await eventually("no process holds the disk", () => (workers() === 0 ? true : null));
+      await $`mount -o remount,ro ${disk}`.quiet();
+      await expect(startMain(dataDir)).rejects.toThrow(
+        /The node ended with 1[\s\S]*cannot be opened[\s\S]*writable/,
+      );
+      await $`mount -o remount,rw ${disk}`.quiet();
+      await using again = await startMain(dataDir);
+      expect((await health(again)).status).toBe(200);
+    },
+  );
 });

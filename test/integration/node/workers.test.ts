@@ -117,6 +117,27 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("a worker that takes too long", () => {
+  test("the segment's deadline ends it with a text that sends the gateway elsewhere; the session goes on", async () => {
+    await using node = await openNode({ flags: ["-workers", "1"] });
+    await node.running.workers.whenReady();
+    const client = node.client();
+    const submission = await submissionOf(client);
+    for (const pid of idlePids(node)) process.kill(pid, "SIGSTOP");
+    const answer = client.submitSegment(submission);
+    await eventually("a worker has the segment", () => busyPids(node)[0] ?? null);
+    // Eight seconds for the upload and eight for the work; the worker is given up by its heartbeat only later.
+    node.advance(16_500);
+    const text = errorOf(await answer);
+    expect(text).toBe("TranscoderStopped");
+    expect(isNonRetryable(text)).toBe(false);
+    const history = segmentHistories(node.dataDir).get(`${submission.authToken?.sessionId}.1/1`);
+    expect(history?.at(-1)).toMatchObject({ type: "SegmentFailed", code: "DEADLINE_PASSED" });
+    expect(dataOf(await client.submitSegment({ ...submission, seq: 1 })).segments).toHaveLength(1);
+    await verifyLog(node.dataDir);
+  });
+});
+
 describe("input that kills workers", () => {
   test("after two workers it is refused by its hash, unseen; also after a restart; other input is served", async () => {
     const dataDir = temporaryDir();

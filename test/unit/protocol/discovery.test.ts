@@ -10,7 +10,7 @@ import {
 } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { orchestratorInfo } from "../../../src/protocol/orchestratorInfo.ts";
 import { orchestratorRequestMessage } from "../../../src/protocol/orchestratorRequest.ts";
-import { personalMessageDigest } from "../../../src/protocol/personalMessage.ts";
+import { personalMessageDigest } from "../../support/personalMessage.ts";
 import { pingMessage } from "../../../src/protocol/ping.ts";
 import { rpcTexts } from "../../../src/protocol/texts.ts";
 import { messageDecoder } from "../../../src/protocol/wire.ts";

@@ -7,7 +7,7 @@ import { encodeBase64 } from "../../../src/protocol/base64.ts";
 import { toHex, utf8 } from "../../../src/protocol/bytes.ts";
 import { SegDataSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { readSegmentHeader, SEGMENT_HEADER_CHARS_MAX } from "../../../src/protocol/headers.ts";
-import { personalMessageDigest } from "../../../src/protocol/personalMessage.ts";
+import { personalMessageDigest } from "../../support/personalMessage.ts";
 import { presetProfile } from "../../../src/protocol/presets.ts";
 import type { RenditionProfile } from "../../../src/protocol/profile.ts";
 import {

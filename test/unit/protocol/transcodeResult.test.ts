@@ -3,7 +3,7 @@ import { keccak_256 } from "@noble/hashes/sha3";
 import { accountOfPrivateKey, recoverPersonalSigner, signPersonalMessage } from "../../support/signatures.ts";
 import { checksumHex } from "../../../src/protocol/account.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
-import { personalMessageDigest } from "../../../src/protocol/personalMessage.ts";
+import { personalMessageDigest } from "../../support/personalMessage.ts";
 import { isNonRetryable, nonRetryableTexts, resultTexts, segmentTexts } from "../../../src/protocol/texts.ts";
 import { renditionsFault, resultMessage } from "../../../src/protocol/transcodeResult.ts";
 import { bytes, vectors } from "./vectors.ts";

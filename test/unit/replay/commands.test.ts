@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { logFileName } from "../../../src/events/log/open.ts";
+import { openDataDir } from "../../../src/replay/source.ts";
+import { verify } from "../../../src/replay/verify.ts";
 import { openHost } from "../../support/hostHarness.ts";
 import { type LogFolder, logFolder } from "../../support/logFolder.ts";
 import { readRows } from "../../support/logRows.ts";
@@ -274,6 +276,22 @@ describe("looking changes nothing", () => {
     }
     expect([await child.exited, errors]).toEqual([0, ""]);
     expect(out).toContain("Everything agrees.");
+  });
+
+  test("a look is of one moment: what a node commits meanwhile is not in it", async () => {
+    using busy = logFolder();
+    const { harness, walk } = await openWalkedNode(busy.path);
+    walk.open("aa.1", "one");
+    walk.deliver("aa.1", "media");
+    await harness.host.committed();
+    const source = openDataDir(busy.path);
+    const before = source.reader.lastSeq();
+    walk.deliver("aa.1", "more media");
+    await harness.host.committed();
+    expect(source.reader.lastSeq()).toBe(before);
+    expect(verify(source)).toMatchObject({ events: before, findings: [] });
+    source.close();
+    await harness.close();
   });
 
   test("while a node writes: every look is of one moment, and the node goes on", async () => {

@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import type { SegmentEvent } from "../../src/events/segment.ts";
+import type { SessionEvent } from "../../src/events/session.ts";
+
+/*
+ * Random events of every type. The type of the table makes a new event without a line here a compile error.
+ */
+
+type NodeEvent = SegmentEvent | SessionEvent;
+type Arbitraries = {
+  readonly [T in NodeEvent["type"]]: fc.Arbitrary<Omit<Extract<NodeEvent, { readonly type: T }>, "type">>;
+};
+
+/** Texts that have broken somebody's parser. */
+const nasty = fc.constantFrom(
+  "",
+  "\u0000",
+  "a\u0000b",
+  '"',
+  "\\",
+  "\\u0000",
+  "\ud800",
+  "\udfff lone",
+  "\u2028\u2029",
+  "\u202e reversed",
+  "__proto__",
+  "constructor",
+  "null",
+  "0x",
+  "1e999",
+  "'; DROP TABLE events; --",
+  "é",
+  "e\u0301",
+  "👩‍👩‍👧‍👦",
+  "\ufeff",
+  "x".repeat(20_000),
+);
+const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }), nasty);
+const integer = fc.oneof(
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.constantFrom(0, 1, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER),
+);
+const bigInteger = fc.oneof(
+  fc.bigInt(),
+  fc.constantFrom(0n, -1n, 1n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 255n, -(2n ** 256n), 10n ** 60n),
+);
+const hex = fc
+  .uint8Array({ maxLength: 80 })
+  .map((bytes): `0x${string}` => `0x${Buffer.from(bytes).toString("hex")}`);
+const flag = fc.boolean();
+
+const profile = fc.record({
+  name: text,
+  width: integer,
+  height: integer,
+  bitrate: integer,
+  fps: integer,
+  fpsDen: integer,
+  gopMs: integer,
+  profile: fc.constantFrom("default", "baseline", "main", "high", "constrained-high"),
+  format: fc.constantFrom("mpegts", "mp4"),
+  encoder: fc.constantFrom("h264", "h265", "vp8", "vp9"),
+  quality: integer,
+});
+const rendition = fc.record({
+  name: text,
+  path: text,
+  bytes: integer,
+  frames: integer,
+  pixels: integer,
+  keccak256: hex,
+  hasPerceptualHash: flag,
+});
+
+const fields: Arbitraries = {
+  SegmentAccepted: fc.record({
+    sessionId: text,
+    sender: hex,
+    manifestId: hex,
+    seq: bigInteger,
+    mediaHash: hex,
+    durationMs: integer,
+    profiles: fc.array(profile, { maxLength: 4 }),
+    clip: fc.option(fc.record({ fromMs: integer, toMs: integer })),
+    calcPerceptualHash: flag,
+    uploadDeadlineMs: integer,
+    deadlineMs: integer,
+  }),
+  SegmentReceived: fc.record({ bytes: integer }),
+  SegmentDispatched: fc.record({ workerId: text, attempt: integer }),
+  SegmentWorkerLost: fc.record({
+    workerId: text,
+    cause: fc.constantFrom("exited", "hung", "oversized", "stopped", "not-started"),
+    attempt: integer,
+    mediaHash: hex,
+  }),
+  SegmentTranscoded: fc.record({
+    decodedFrames: integer,
+    decodedPixels: integer,
+    codecUs: integer,
+    renditions: fc.array(rendition, { maxLength: 4 }),
+  }),
+  SegmentDelivered: fc.record({}),
+  SegmentFailed: fc.record({ code: text, text }),
+  SessionOpened: fc.record({
+    sender: hex,
+    manifestId: hex,
+    remoteAddress: text,
+    tokenExpiration: bigInteger,
+    demandPixelsPerSecond: integer,
+  }),
+  SessionSegmentStarted: fc.record({ segmentId: text, seq: bigInteger }),
+  SessionSegmentEnded: fc.record({
+    segmentId: text,
+    outcome: fc.constantFrom("delivered", "failed"),
+    pixels: integer,
+    idleDeadlineMs: integer,
+  }),
+  SessionEnded: fc.record({ cause: fc.constantFrom("idle", "ended-by-gateway") }),
+};
+
+/** Random events, by type. */
+export const arbitraryEvents: ReadonlyMap<string, fc.Arbitrary<NodeEvent>> = new Map(
+  Object.entries(fields).map(([type, arbitrary]) => [
+    type,
+    (arbitrary as fc.Arbitrary<object>).map((values) => ({ ...values, type }) as NodeEvent),
+  ]),
+);
