@@ -156,7 +156,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     drain: once(async () => {
       node.drain();
       await within(config.node.drainTimeoutMs, async () => {
-        while (core.work.openCount > 0 || node.hasAwaitedRenditions) await Bun.sleep(20);
+        while (node.isOwing) await Bun.sleep(20);
       });
       await within(connectionsEndMs, () => listener.drain());
       await listener.close();

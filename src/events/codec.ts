@@ -104,6 +104,7 @@ export function object<F extends FieldsOf>(fields: F): Codec<Shape<F>> {
   const entries = Object.entries(fields);
   return {
     encode: (value) => {
+      if (typeof value !== "object" || value === null) throw new EventEncodeError("", "an object", value);
       const json: Record<string, Json> = {};
       for (const [name, codec] of entries) {
         try {

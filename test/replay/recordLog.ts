@@ -17,7 +17,8 @@ import { logFolder } from "../support/logFolder.ts";
  */
 
 const [release = ""] = process.argv.slice(2);
-if (!/^v[0-9]+\.[0-9]+$/.test(release)) throw new Error("Name the release: bun test/replay/recordLog.ts v0.1");
+if (!/^v[0-9]+\.[0-9]+$/.test(release))
+  throw new Error("Name the release: bun test/replay/recordLog.ts v0.1");
 const target = join(import.meta.dir, "logs", release);
 mkdirSync(join(import.meta.dir, "logs"), { recursive: true });
 // Fails when the release has its log already.

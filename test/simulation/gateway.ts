@@ -70,7 +70,11 @@ export class Gateway {
 
   #nextTick(): void {
     const { chance } = this.#world;
-    const usualMs = chance.pick([chance.between(0, 30), chance.between(300, 2_000), chance.between(1_500, 6_000)]);
+    const usualMs = chance.pick([
+      chance.between(0, 30),
+      chance.between(300, 2_000),
+      chance.between(1_500, 6_000),
+    ]);
     this.#after(this.#pauseMs() ?? usualMs, () => {
       if (this.#isStopped) return;
       this.#act();
@@ -86,7 +90,10 @@ export class Gateway {
     const context = process.host.snapshot("session", session)?.context as SessionContext | undefined;
     const dueMs = context?.idleDeadlineMs ?? null;
     if (dueMs === null || !chance.isTrue(climate.activeMs > 60_000 ? 0.3 : 0.02)) return null;
-    return Math.max(0, dueMs - time.wallMs + chance.pick([0, 1, chance.between(0, 20), chance.between(0, 400)]));
+    return Math.max(
+      0,
+      dueMs - time.wallMs + chance.pick([0, 1, chance.between(0, 20), chance.between(0, 400)]),
+    );
   }
 
   #after(delayMs: number, run: () => void): void {

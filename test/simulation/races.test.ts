@@ -106,7 +106,8 @@ test("a segment that comes while its session's end is on the way to the disk ope
   const token = stage.token();
   const first = await stage.deliver(token);
   expect(first).toEndWith(".1/1");
-  const { idleDeadlineMs } = world.process?.host.snapshot("session", first.split("/")[0] ?? "")?.context as {
+  const session = world.process?.host.snapshot("session", first.split("/")[0] ?? "");
+  const { idleDeadlineMs } = (session?.context ?? {}) as {
     readonly idleDeadlineMs: number;
   };
   expect(idleDeadlineMs - world.time.wallMs).toBeLessThan(sessionIdleMs);

@@ -117,7 +117,9 @@ class Weather {
         this.#world.excuse(forMs + 3_000);
       }
       if (chance.isTrue(climate.clockJump)) {
-        time.jumpWall(chance.pick([chance.between(-60_000, 60_000), chance.between(-2_000, 2_000), 3_600_000]));
+        time.jumpWall(
+          chance.pick([chance.between(-60_000, 60_000), chance.between(-2_000, 2_000), 3_600_000]),
+        );
         this.#world.excuse(5_000);
       }
       this.begin();

@@ -25,43 +25,39 @@ function expectGood({ seed, problems }: Simulation): void {
   expect({ seed, problems }).toEqual({ seed, problems: [] });
 }
 
-test(
-  `the invariants hold over ${seedsMax} seeds, and the days were bad enough to mean it`,
-  async () => {
-    const ends = new Map<string, number>();
-    let crashes = 0;
-    let refusals = 0;
-    for (let seed = 1; seed <= seedsMax; seed++) {
-      const simulation = await simulated(seed);
-      expectGood(simulation);
-      crashes += simulation.crashes;
-      refusals += simulation.refusals;
-      for (const [end, times] of simulation.ends) ends.set(end, (ends.get(end) ?? 0) + times);
-    }
-    expect(crashes).toBeGreaterThan(10);
-    expect(refusals).toBeGreaterThan(10);
-    // Each way in which a segment can end was seen.
-    for (const end of [
-      "SegmentDelivered",
-      "CODEC_REFUSED",
-      "DEADLINE_PASSED",
-      "GATEWAY_GONE",
-      "HASH_MISMATCH",
-      "INPUT_POISONED",
-      "NODE_RESTARTED",
-      "NO_TIME_TO_RETRY",
-      "RENDITIONS_UNUSABLE",
-      "SESSION_BUSY",
-      "UPLOAD_CLIENT_GONE",
-      "UPLOAD_TIMED_OUT",
-      "WORKERS_LOST",
-    ]) {
-      expect([end, ends.get(end) ?? 0]).toEqual([end, expect.any(Number)]);
-      expect([end, (ends.get(end) ?? 0) > 0]).toEqual([end, true]);
-    }
-  },
-  120_000,
-);
+test(`the invariants hold over ${seedsMax} seeds, and the days were bad enough to mean it`, async () => {
+  const ends = new Map<string, number>();
+  let crashes = 0;
+  let refusals = 0;
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    const simulation = await simulated(seed);
+    expectGood(simulation);
+    crashes += simulation.crashes;
+    refusals += simulation.refusals;
+    for (const [end, times] of simulation.ends) ends.set(end, (ends.get(end) ?? 0) + times);
+  }
+  expect(crashes).toBeGreaterThan(10);
+  expect(refusals).toBeGreaterThan(10);
+  // Each way in which a segment can end was seen.
+  for (const end of [
+    "SegmentDelivered",
+    "CODEC_REFUSED",
+    "DEADLINE_PASSED",
+    "GATEWAY_GONE",
+    "HASH_MISMATCH",
+    "INPUT_POISONED",
+    "NODE_RESTARTED",
+    "NO_TIME_TO_RETRY",
+    "RENDITIONS_UNUSABLE",
+    "SESSION_BUSY",
+    "UPLOAD_CLIENT_GONE",
+    "UPLOAD_TIMED_OUT",
+    "WORKERS_LOST",
+  ]) {
+    expect([end, ends.get(end) ?? 0]).toEqual([end, expect.any(Number)]);
+    expect([end, (ends.get(end) ?? 0) > 0]).toEqual([end, true]);
+  }
+}, 120_000);
 
 test("a seed is a day: the same one gives the same log, byte for byte", async () => {
   for (const seed of [2, 6]) {

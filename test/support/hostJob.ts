@@ -92,10 +92,7 @@ const machine = setup({
   },
 });
 
-function decide(
-  snapshot: SnapshotFrom<typeof machine> | null,
-  anyCommand: AnyCommand,
-): Decided<JobEvent> {
+function decide(snapshot: SnapshotFrom<typeof machine> | null, anyCommand: AnyCommand): Decided<JobEvent> {
   const command = anyCommand as JobCommand;
   if (command.type === "Open") {
     if (snapshot !== null) return rejected("JOB_OPEN", "The job is open.");
@@ -106,7 +103,10 @@ function decide(
     case "Poke":
       return decided({ type: "JobPoked", note: command.note });
     case "PokeAndEnd":
-      return decided<JobEvent>({ type: "JobPoked", note: command.note }, { type: "JobEnded", cause: "poked" });
+      return decided<JobEvent>(
+        { type: "JobPoked", note: command.note },
+        { type: "JobEnded", cause: "poked" },
+      );
     case "Move":
       return decided({ type: "JobMoved", dueMs: command.dueMs });
     case "End":

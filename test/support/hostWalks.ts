@@ -126,23 +126,27 @@ export class Walk {
   }
 
   complete(id: string): void {
-    this.segment(id, {
-      type: "CompleteSegment",
-      decodedFrames: 60,
-      decodedPixels: 55_296_000,
-      codecUs: 41_234,
-      renditions: [
-        {
-          name: profile.name,
-          path: `${id.split(".", 1)[0]}/${profile.name}/1.ts`,
-          bytes: 51_200,
-          frames: 60,
-          pixels: 2_211_840,
-          keccak256: mediaHash(`${id}${profile.name}`),
-          hasPerceptualHash: false,
-        },
-      ],
-    }, "worker");
+    this.segment(
+      id,
+      {
+        type: "CompleteSegment",
+        decodedFrames: 60,
+        decodedPixels: 55_296_000,
+        codecUs: 41_234,
+        renditions: [
+          {
+            name: profile.name,
+            path: `${id.split(".", 1)[0]}/${profile.name}/1.ts`,
+            bytes: 51_200,
+            frames: 60,
+            pixels: 2_211_840,
+            keccak256: mediaHash(`${id}${profile.name}`),
+            hasPerceptualHash: false,
+          },
+        ],
+      },
+      "worker",
+    );
   }
 
   /** A segment from its headers to its delivery. */
@@ -185,7 +189,7 @@ export function walkEverything(walk: Walk): void {
   const refused = walk.accept("b22.1", "garbage");
   walk.receive(refused);
   walk.dispatch(refused, "w1");
-  walk.segment(refused, { type: "FailSegment", code: "CODEC_REFUSED", text: "Invalid data \u0000 \"found\"" });
+  walk.segment(refused, { type: "FailSegment", code: "CODEC_REFUSED", text: 'Invalid data \u0000 "found"' });
   const aborted = walk.accept("b22.1", "aborted");
   walk.segment(aborted, { type: "FailSegment", code: "UPLOAD_CLIENT_GONE", text: "Internal Server Error" });
   walk.expire(walk.accept("b22.1", "slow upload"));
@@ -223,7 +227,11 @@ export function walkEverything(walk: Walk): void {
   walk.deliver("d44.1", "first");
   const last = walk.accept("d44.1", "last");
   walk.receive(last);
-  walk.session("d44.1", { type: "EndSession", cause: "ended-by-gateway", dueMs: null }, "end-transcoding-session");
+  walk.session(
+    "d44.1",
+    { type: "EndSession", cause: "ended-by-gateway", dueMs: null },
+    "end-transcoding-session",
+  );
   walk.dispatch(last, "w1");
   walk.complete(last);
   walk.segment(last, { type: "ConfirmDelivery" });

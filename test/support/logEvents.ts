@@ -43,7 +43,17 @@ const integer = fc.oneof(
 );
 const bigInteger = fc.oneof(
   fc.bigInt(),
-  fc.constantFrom(0n, -1n, 1n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 255n, -(2n ** 256n), 10n ** 60n),
+  fc.constantFrom(
+    0n,
+    -1n,
+    1n,
+    2n ** 53n + 1n,
+    2n ** 63n,
+    2n ** 64n - 1n,
+    2n ** 255n,
+    -(2n ** 256n),
+    10n ** 60n,
+  ),
 );
 const hex = fc
   .uint8Array({ maxLength: 80 })

@@ -41,7 +41,12 @@ export class Chance {
 /** Whose actions end together: a process that crashes takes its timers and messages along. */
 export type Owner = { isAlive: boolean };
 
-type Action = { readonly atMs: number; readonly order: number; readonly owner: Owner; run: (() => void) | null };
+type Action = {
+  readonly atMs: number;
+  readonly order: number;
+  readonly owner: Owner;
+  run: (() => void) | null;
+};
 
 /** What real globals a simulation replaces while it runs. */
 const realTimers = {

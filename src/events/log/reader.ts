@@ -40,12 +40,7 @@ export class LogReader {
   }
 
   streamCount(): number {
-    return (
-      this.#db
-        .select({ rows: count() })
-        .from(streams)
-        .get()?.rows ?? 0
-    );
+    return this.#db.select({ rows: count() }).from(streams).get()?.rows ?? 0;
   }
 
   stream(stream: StreamId): StreamRecord | null {

@@ -5,9 +5,14 @@ import type { View } from "./view.ts";
 /**
  * Brings every view that is missing or of another version up to date by emptying it and replaying the log.
  * Runs before the writer thread opens. Returns the names of the views that were rebuilt.
+ *
+ * A view that this release does not know is forgotten: nobody keeps it from here on, and the release that knows it
+ * must refill it when it comes back.
  */
 export function rebuildViews(db: Database, reader: LogReader, views: readonly View[]): readonly string[] {
   const rebuilt: string[] = [];
+  const names = JSON.stringify(views.map(({ name }) => name));
+  db.prepare("DELETE FROM views WHERE name NOT IN (SELECT value FROM json_each(?))").run(names);
   for (const view of views) {
     const known = db.query("SELECT view_version AS version FROM views WHERE name = ?").get(view.name) as {
       version: number;

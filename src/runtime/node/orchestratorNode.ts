@@ -154,9 +154,10 @@ export class OrchestratorNode implements OrchestratorService {
     return this.#admission.count;
   }
 
-  /** Whether a gateway may still fetch renditions that it was just promised. */
-  get hasAwaitedRenditions(): boolean {
-    return this.#options.renditions.hasAwaited(this.#options.edge.nowMs());
+  /** Whether a gateway still sends, waits for, or may come to fetch something that it was promised. */
+  get isOwing(): boolean {
+    const { work, renditions, edge } = this.#options;
+    return work.openCount > 0 || this.#door.arrivingCount > 0 || renditions.hasAwaited(edge.nowMs());
   }
 
   /** No new sessions from now on; what runs finishes. */

@@ -54,6 +54,7 @@ const uriBytesMax = 4_096;
 export class SegmentDoor {
   readonly #options: SegmentDoorOptions;
   readonly #opened = new Map<string, { segments: number; uploading: number }>();
+  #arriving = 0;
 
   constructor(options: SegmentDoorOptions) {
     this.#options = options;
@@ -85,6 +86,11 @@ export class SegmentDoor {
     if (counts.uploading + options.work.queueLength(sessionStream) >= openPerSessionMax) return capped();
     const isUri = headers.contentType === uriContentType;
     return this.#accept({ segment, authToken, senderHex, manifestId, sessionStream, isUri });
+  }
+
+  /** Accepted segments whose media is still on its way. */
+  get arrivingCount(): number {
+    return this.#arriving;
   }
 
   /** Forgets the counts of a session that is gone. */
@@ -138,6 +144,7 @@ export class SegmentDoor {
     const counts = this.#countsOf(sessionStream);
     counts.segments += 1;
     counts.uploading += 1;
+    this.#arriving += 1;
     const segmentId = `${sessionStream}/${counts.segments}`;
     const origin: Origin = {
       correlationId: sessionStream,
@@ -181,17 +188,18 @@ export class SegmentDoor {
       uploadDeadlineMs,
       complete: async (body, keccak256) => {
         if (!settle()) return refused(500, segmentTexts.internal);
-        if (request.isUri) return this.#completeFromUri(work, body, origin);
-        return this.#complete(work, body, keccak256, origin);
+        try {
+          if (request.isUri) return await this.#completeFromUri(work, body, origin);
+          return await this.#complete(work, body, keccak256, origin);
+        } finally {
+          this.#arriving -= 1;
+        }
       },
       abort: (cause) => {
-        if (settle())
-          this.#fail(
-            segmentId,
-            `UPLOAD_${cause.toUpperCase().replace("-", "_")}`,
-            segmentTexts.internal,
-            origin,
-          );
+        if (!settle()) return;
+        this.#arriving -= 1;
+        const code = `UPLOAD_${cause.toUpperCase().replace("-", "_")}`;
+        this.#fail(segmentId, code, segmentTexts.internal, origin);
       },
     };
   }

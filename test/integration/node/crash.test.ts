@@ -6,7 +6,7 @@ import { eventually, freePort, openNode, temporaryDir } from "../../support/node
 import { generatedMediaBytes } from "../../support/media.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
 import { startCrashing, workersOf } from "../../support/nodeProcess.ts";
-import { dataOf, resultOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
+import { dataOf, refusalOf, resultOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
 
 /*
  * Goal: `kill -9` of the orchestrator between any two steps of a walk loses nothing that was acknowledged and forgets
@@ -200,6 +200,21 @@ describe("restarts without a crash of the walk", () => {
     const sessions = recordedEvents(dataDir).filter(({ event }) => event.type === "SessionOpened");
     expect(sessions).toHaveLength(1);
     await verifyLog(dataDir);
+  });
+
+  test("what was sold before the restart still counts: the cap holds, the old session passes", async () => {
+    const dataDir = folder();
+    let submission: SegmentSubmission;
+    let other: SegmentSubmission;
+    {
+      await using first = await openNode({ dataDir });
+      submission = await submissionOf(first.client());
+      other = await submissionOf(first.client(), { manifestId: "another" });
+      dataOf(await first.client().submitSegment(submission));
+    }
+    await using second = await openNode({ dataDir, flags: ["-maxSessions", "1"] });
+    expect(refusalOf(await second.client().submitSegment(other)).text).toBe("OrchestratorCapped");
+    dataOf(await second.client().submitSegment({ ...submission, seq: 1 }));
   });
 
   test("a session that idled out while the node was down ends after the start", async () => {

@@ -1,10 +1,15 @@
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { $ } from "bun";
+import { segmentData } from "../../../src/demo/gatewayClient.ts";
+import { encodeBase64 } from "../../../src/protocol/base64.ts";
+import { SegDataSchema, TranscodeResultSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { eventually, temporaryDir } from "../../support/nodeFixture.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
 import { type NodeProcess, startMain, workersOf } from "../../support/nodeProcess.ts";
+import { Http2Client, readHead } from "../../support/serverClients.ts";
 import { dataOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
 
 /*
@@ -79,6 +84,37 @@ describe("SIGTERM", () => {
     expect(node.output()).toContain("Stopping: running segments finish first");
     expect(workersOf(node.pid)).toEqual([]);
     expect(recordedEvents(dataDir).at(-2)?.event.type).toBe("SegmentDelivered");
+    await verifyLog(dataDir);
+  });
+
+  test("an upload that is under way when the signal comes is taken to its end", async () => {
+    const dataDir = folder();
+    await using node = await startMain(dataDir);
+    await oneWorkerReady(node);
+    const submission = await submissionOf(node.client);
+    await using http2 = new Http2Client(node.port);
+    const stream = http2.open({
+      ":method": "POST",
+      ":path": "/segment",
+      "livepeer-segment": encodeBase64(toBinary(SegDataSchema, segmentData(submission))),
+    });
+    stream.write(submission.media.subarray(0, 1_000));
+    await eventually("the upload is known", () =>
+      recordedEvents(dataDir).at(-1)?.event.type === "SegmentAccepted" ? true : null,
+    );
+    node.process.kill("SIGTERM");
+    await eventually("the node drains", () => (node.output().includes("Stopping") ? true : null));
+    // Longer than the listener alone would wait.
+    await Bun.sleep(1_500);
+    const head = readHead(stream);
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    const ended = new Promise<void>((resolve) => stream.once("close", () => resolve()));
+    stream.end(submission.media.subarray(1_000));
+    expect((await head).status).toBe(200);
+    await ended;
+    expect(fromBinary(TranscodeResultSchema, Buffer.concat(chunks)).result.case).toBe("data");
+    expect(await node.ended).toBe(0);
     await verifyLog(dataDir);
   });
 

@@ -41,13 +41,17 @@ describe("snapshots", () => {
 
   test("a snapshot whose context does not fit is refused, not guessed", () => {
     const text = encodeSnapshot(segmentKind, foldAll(new Fold(segmentKind), segmentIn.running));
-    expect(() => decodeSnapshot(segmentKind, text.replace('"attempt":1', '"attempt":"1"'))).toThrow("attempt");
+    expect(() => decodeSnapshot(segmentKind, text.replace('"attempt":1', '"attempt":"1"'))).toThrow(
+      "attempt",
+    );
     expect(() => decodeSnapshot(segmentKind, text.replace('"attempt":1,', ""))).toThrow("attempt");
   });
 
   test("the text of a snapshot is exactly this: stored hashes depend on it", () => {
     const text = encodeSnapshot(segmentKind, foldAll(new Fold(segmentKind), segmentIn.requeued));
-    expect(text).toMatchInlineSnapshot(`"{"status":"active","value":"queued","context":{"sessionId":"5e55.1","mediaHash":"0xabababababababababababababababababababababababababababababababab","uploadDeadlineMs":8000,"deadlineMs":16000,"attempt":1,"lostWorkers":["w1"],"pixels":0,"outcome":null}}"`);
+    expect(text).toMatchInlineSnapshot(
+      `"{"status":"active","value":"queued","context":{"sessionId":"5e55.1","mediaHash":"0xabababababababababababababababababababababababababababababababab","uploadDeadlineMs":8000,"deadlineMs":16000,"attempt":1,"lostWorkers":["w1"],"pixels":0,"outcome":null}}"`,
+    );
   });
 });
 

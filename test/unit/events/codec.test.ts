@@ -53,7 +53,18 @@ for (const [type, definition] of allEvents) {
   });
 
   test(`${type}: a missing field, one too many and a value of another type are refused on both sides`, () => {
-    const wrong: readonly unknown[] = [undefined, Symbol("no").toString(), 1.5, Number.NaN, {}, [[]], true, "x", 0n, null];
+    const wrong: readonly unknown[] = [
+      undefined,
+      Symbol("no").toString(),
+      1.5,
+      Number.NaN,
+      {},
+      [[]],
+      true,
+      "x",
+      0n,
+      null,
+    ];
     fc.assert(
       fc.property(events, (event) => {
         const json = JSON.parse(encodeEvent(definition, event)) as Record<string, Json>;

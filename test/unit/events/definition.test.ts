@@ -45,7 +45,9 @@ describe("schema versions", () => {
 
   for (const version of [0, -1, 4, 99]) {
     test(`version ${version} is not ours to read`, () => {
-      expect(() => decodeEvent(priceFixed, version, '{"priceWei":"7","unit":"pixel"}')).toThrow(UnknownEventError);
+      expect(() => decodeEvent(priceFixed, version, '{"priceWei":"7","unit":"pixel"}')).toThrow(
+        UnknownEventError,
+      );
     });
   }
 

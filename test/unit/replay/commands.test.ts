@@ -137,7 +137,9 @@ describe("state", () => {
   test("--seq: after exactly that event, at every event of a life", async () => {
     const { rows: events } = await replayJson<EventLine>(...inLog("timeline", "segment:c33.1/1"));
     for (const { seq, stateAfter } of events) {
-      const { rows } = await replayJson<StateLine>(...inLog("state", "segment:c33.1/1", "--seq", String(seq)));
+      const { rows } = await replayJson<StateLine>(
+        ...inLog("state", "segment:c33.1/1", "--seq", String(seq)),
+      );
       expect([seq, rows[0]?.value, rows[0]?.seq]).toEqual([seq, stateAfter, seq]);
     }
   });
@@ -199,7 +201,10 @@ describe("export", () => {
       const good = join(folder.path, "good.slice");
       await replay(...inLog("export", "--out", good, "d44.1"));
       const file = join(folder.path, "bad.slice");
-      if (change === null) await Bun.file(file).delete().catch(() => {});
+      if (change === null)
+        await Bun.file(file)
+          .delete()
+          .catch(() => {});
       else await Bun.write(file, change(await Bun.file(good).text()));
       const run = await replay("verify", "--file", file);
       expect([run.code, run.errors]).toEqual([2, expect.stringContaining("cannot be read")]);
@@ -232,7 +237,10 @@ describe("the command line", () => {
 
   test("--help and a lonely -- show how", async () => {
     expect((await replay("--help")).code).toBe(0);
-    expect(await replay("--")).toMatchObject({ code: 2, lines: expect.arrayContaining([expect.stringContaining("replay verify")]) });
+    expect(await replay("--")).toMatchObject({
+      code: 2,
+      lines: expect.arrayContaining([expect.stringContaining("replay verify")]),
+    });
     expect((await replay("--", ...inLog("list"))).code).toBe(0);
   });
 });
@@ -257,8 +265,7 @@ describe("looking changes nothing", () => {
   test("a stopped node's log is read where nothing may be written", async () => {
     // Method: the folder on a read-only mount of a namespace of its own. Skips where there are none.
     const isRoot = process.getuid?.() === 0;
-    const script =
-      'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"; exec "$2" -e "$3" "$1"';
+    const script = 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"; exec "$2" -e "$3" "$1"';
     const program = `
       const { runReplay } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/replay/replay.ts"))});
       process.exit(await runReplay(["verify", "--dataDir", process.argv[1]], { print: console.log, printError: console.error }));`;
@@ -312,7 +319,8 @@ describe("looking changes nothing", () => {
       const session = `${round.toString(16)}f.1`;
       walk.open(session, `round ${round}`);
       for (let index = 0; index < 4; index++) walk.deliver(session, `media ${round} ${index}`);
-      if (round % 2 === 0) walk.session(session, { type: "EndSession", cause: "ended-by-gateway", dueMs: null });
+      if (round % 2 === 0)
+        walk.session(session, { type: "EndSession", cause: "ended-by-gateway", dueMs: null });
       if (round % 10 === 0) harness.host.saveSnapshots();
       await new Promise((resolve) => setImmediate(resolve));
     }

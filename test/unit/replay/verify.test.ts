@@ -38,7 +38,11 @@ async function verifyAfter(...damage: readonly string[]): Promise<Verification &
 }
 
 /** Expects exit 1 and one finding about `stream` whose text holds `problem`. */
-function expectFinding(result: Verification & { readonly code: number }, stream: string, problem: string): void {
+function expectFinding(
+  result: Verification & { readonly code: number },
+  stream: string,
+  problem: string,
+): void {
   expect(result.code).toBe(1);
   expect(result.findings.filter((found) => found.stream === stream)).toContainEqual({
     stream,
@@ -151,19 +155,31 @@ describe("damage", () => {
   for (const [what, damage, problem] of [
     ["an unknown type", "UPDATE events SET type = 'MoonLanded' WHERE seq = 5", "`MoonLanded`"],
     ["a newer schema version", "UPDATE events SET schema_version = 99 WHERE seq = 5", "version 99"],
-    ["a value of the wrong shape", "UPDATE events SET data = '{\"bytes\":\"many\"}' WHERE seq = 4", "SegmentReceived.bytes"],
+    [
+      "a value of the wrong shape",
+      'UPDATE events SET data = \'{"bytes":"many"}\' WHERE seq = 4',
+      "SegmentReceived.bytes",
+    ],
     ["no JSON", "UPDATE events SET data = 'damage' WHERE seq = 4", "JSON was expected"],
-    ["an unknown kind of stream", "UPDATE events SET stream = 'ghost:1', version = 1 WHERE seq = 1", "ghost:1"],
+    [
+      "an unknown kind of stream",
+      "UPDATE events SET stream = 'ghost:1', version = 1 WHERE seq = 1",
+      "ghost:1",
+    ],
   ] as const) {
     test(`${what} stops loudly`, async () => {
       const result = await verifyAfter(...unguard, damage);
       expect(result.code).toBe(1);
-      expect(result.findings.map((found) => `${found.stream} ${found.problem}`).join("\n")).toContain(problem);
+      expect(result.findings.map((found) => `${found.stream} ${found.problem}`).join("\n")).toContain(
+        problem,
+      );
     });
   }
 
   test("a stream's head that lags behind", async () => {
-    const result = await verifyAfter("UPDATE streams SET version = version - 1 WHERE stream = 'session:b22.1'");
+    const result = await verifyAfter(
+      "UPDATE streams SET version = version - 1 WHERE stream = 'session:b22.1'",
+    );
     expectFinding(result, "session:b22.1", "It is open at version");
   });
 

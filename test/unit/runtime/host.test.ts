@@ -130,8 +130,7 @@ describe("closing", () => {
     await harness.host.committed();
     expect(rows("SELECT * FROM outbox")).toEqual([]);
     expect(rows("SELECT count(*) AS n FROM streams WHERE is_closed = 1")).toEqual([{ n: 300 }]);
-    const final =
-      '{"status":"done","value":"ended","context":{"dueMs":1700001000000,"pokes":1,"last":"n"}}';
+    const final = '{"status":"done","value":"ended","context":{"dueMs":1700001000000,"pokes":1,"last":"n"}}';
     expect(rows("SELECT DISTINCT final_state FROM streams")).toEqual([
       { final_state: `${machineHash(jobKind)}:${stateHash(final)}` },
     ]);
@@ -157,7 +156,12 @@ describe("effects", () => {
     expect(runs).toEqual([]);
     await harness.host.committed();
     expect(runs.map(({ note, durable }) => [note, durable])).toEqual([["n", ["JobOpened", "JobPoked"]]]);
-    expect(runs[0]?.context).toMatchObject({ id: "a", stream: "job:a", key: "job:a:2:0", isRedelivery: false });
+    expect(runs[0]?.context).toMatchObject({
+      id: "a",
+      stream: "job:a",
+      key: "job:a:2:0",
+      isRedelivery: false,
+    });
     expect(runs[0]?.context.origin).toMatchObject({ correlationId: "j", causationId: "job:a@2" });
     expect(rows("SELECT * FROM outbox")).toEqual([
       { key: "job:a:2:0", stream: "job:a", effect: "work", params: '{"note":"n"}' },
@@ -391,7 +395,9 @@ describe("snapshots", () => {
     const after = await restart();
     give(after, "a", { type: "Poke", note: "n" });
     await after.host.committed();
-    expect(rows("SELECT max(version) AS version FROM events WHERE stream = 'job:a'")).toEqual([{ version: 2 }]);
+    expect(rows("SELECT max(version) AS version FROM events WHERE stream = 'job:a'")).toEqual([
+      { version: 2 },
+    ]);
   });
 });
 

@@ -43,7 +43,10 @@ describe("deadlines of a host", () => {
     await until(() => !isOpen(harness, "ab.1/7"));
     await harness.host.committed();
     expect(
-      readRows<object>(folder.path, "SELECT type, correlation_id, causation_id, data FROM events WHERE seq = 2"),
+      readRows<object>(
+        folder.path,
+        "SELECT type, correlation_id, causation_id, data FROM events WHERE seq = 2",
+      ),
     ).toEqual([
       { type: "JobEnded", correlation_id: "ab.1", causation_id: "deadline", data: '{"cause":"expired"}' },
     ]);
@@ -78,7 +81,8 @@ describe("deadlines of a host", () => {
   test("a moved deadline comes at its new time only; a lifted one never", async () => {
     const clock = new StandingClock();
     const harness = await start(clock);
-    for (const id of ["moved", "lifted", "sooner"]) give(harness, id, { type: "Open", dueMs: clock.ms + 100 });
+    for (const id of ["moved", "lifted", "sooner"])
+      give(harness, id, { type: "Open", dueMs: clock.ms + 100 });
     give(harness, "moved", { type: "Move", dueMs: clock.ms + 5_000 });
     give(harness, "lifted", { type: "Move", dueMs: null });
     give(harness, "sooner", { type: "Move", dueMs: clock.ms + 10 });

@@ -82,7 +82,10 @@ test("a hash is the same in XState's development and production builds: both rea
     console.log(allKinds.map(machineHash).join(" "));`;
   const hashes = async (conditions: readonly string[]): Promise<string> => {
     const root = new URL("../../..", import.meta.url).pathname;
-    const child = Bun.spawn([process.execPath, ...conditions, "-e", program], { cwd: root, stderr: "inherit" });
+    const child = Bun.spawn([process.execPath, ...conditions, "-e", program], {
+      cwd: root,
+      stderr: "inherit",
+    });
     return (await new Response(child.stdout).text()).trim();
   };
   const [production, development] = await Promise.all([hashes([]), hashes(["--conditions=development"])]);

@@ -21,7 +21,7 @@ const log = await openLog(dataDir, {
 });
 let seq = log.reader.lastSeq();
 const last = log.reader.eventsOf("segment:turns").at(-1);
-let turn = last?.event.type === "SegmentReceived" ? (last.event as { bytes?: number }).bytes ?? 0 : 0;
+let turn = last?.event.type === "SegmentReceived" ? ((last.event as { bytes?: number }).bytes ?? 0) : 0;
 let version = last?.version ?? 0;
 writeSync(1, `start ${seq} ${allEvents.size}\n`);
 for (;;) {

@@ -45,26 +45,30 @@ async function canMount(): Promise<boolean> {
 }
 
 const isPossible = await canMount();
-if (!isPossible) console.log("skipped: a full disk needs mount namespaces, which this machine does not give us");
+if (!isPossible)
+  console.log("skipped: a full disk needs mount namespaces, which this machine does not give us");
 
-test.if(isPossible)("a full disk: says so, refuses, and goes on without a gap when there is space", async () => {
-  using folder = logFolder();
-  const script = 'mount -t tmpfs -o size=2m tmpfs "$1"; exec "$2" "$3" "$1"';
-  const child = join(import.meta.dir, "fullDiskChild.ts");
-  const { out, errors, code } = await inNamespace(folder.path, script, process.execPath, child);
-  expect([code, errors]).toEqual([0, ""]);
-  const report = JSON.parse(out) as Report;
-  expect(report.halts).toEqual([]);
-  expect(report.reason).toContain("disk is full");
-  expect(report.reason).toContain("Free space on the disk");
-  expect(report.refusalWhenFull).toContain("the disk refuses");
-  // Nothing was acknowledged that is not on the disk, and the batch in hand left no torn part of itself.
-  expect(report.durableWhenFull).toEqual(report.acknowledgedWhenFull);
-  expect(report.acknowledgedWhenFull.length).toBeLessThan(report.last - 1);
-  expect(report.refusalAfter).toBeNull();
-  expect(report.durable).toEqual(Array.from({ length: report.last }, (_, index) => index + 1));
-  expect(report.acknowledged).toEqual(report.durable.slice(0, -1));
-});
+test.if(isPossible)(
+  "a full disk: says so, refuses, and goes on without a gap when there is space",
+  async () => {
+    using folder = logFolder();
+    const script = 'mount -t tmpfs -o size=2m tmpfs "$1"; exec "$2" "$3" "$1"';
+    const child = join(import.meta.dir, "fullDiskChild.ts");
+    const { out, errors, code } = await inNamespace(folder.path, script, process.execPath, child);
+    expect([code, errors]).toEqual([0, ""]);
+    const report = JSON.parse(out) as Report;
+    expect(report.halts).toEqual([]);
+    expect(report.reason).toContain("disk is full");
+    expect(report.reason).toContain("Free space on the disk");
+    expect(report.refusalWhenFull).toContain("the disk refuses");
+    // Nothing was acknowledged that is not on the disk, and the batch in hand left no torn part of itself.
+    expect(report.durableWhenFull).toEqual(report.acknowledgedWhenFull);
+    expect(report.acknowledgedWhenFull.length).toBeLessThan(report.last - 1);
+    expect(report.refusalAfter).toBeNull();
+    expect(report.durable).toEqual(Array.from({ length: report.last }, (_, index) => index + 1));
+    expect(report.acknowledged).toEqual(report.durable.slice(0, -1));
+  },
+);
 
 test.if(isPossible)("a read-only data folder: the node does not start, and says what to check", async () => {
   using folder = logFolder();
