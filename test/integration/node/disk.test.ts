@@ -74,7 +74,10 @@ async function refusesForAWhile(node: NodeProcess, dataDir: string, disk: Disk):
 
   await disk.heal();
   const late = resultOf(await waiting);
-  if (late.result.case === "data") acknowledged.push(`segment:${first.authToken?.sessionId}.1/2`);
+  if (late.result.case === "data") {
+    acknowledged.push(`segment:${first.authToken?.sessionId}.1/2`);
+    for (const { url } of late.result.value.segments) await node.client.download(url);
+  }
   await eventually("health is good again", async () => ((await health(node)).status === 200 ? true : null));
   expect(node.output()).toContain("The event log can be written again");
   const last = await node.client.submitSegment({ ...first, seq: 3 });

@@ -113,7 +113,11 @@ describe("SIGTERM", () => {
     stream.end(submission.media.subarray(1_000));
     expect((await head).status).toBe(200);
     await ended;
-    expect(fromBinary(TranscodeResultSchema, Buffer.concat(chunks)).result.case).toBe("data");
+    const { result } = fromBinary(TranscodeResultSchema, Buffer.concat(chunks));
+    if (result.case !== "data") throw new Error(`The segment failed: ${result.value}`);
+    for (const { url } of result.value.segments) {
+      expect((await node.client.download(url)).length).toBeGreaterThan(25);
+    }
     expect(await node.ended).toBe(0);
     await verifyLog(dataDir);
   });
