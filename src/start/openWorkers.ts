@@ -86,6 +86,15 @@ function logWorker(logger: Logger, reprise: RepriseMetrics, event: WorkerEvent):
         stderr: event.stderr.join(" | "),
       });
       return;
+    case "ready":
+      logger.debug("A transcode worker is ready", { workerId: event.workerId, codec: event.codec });
+      if (event.workerId.startsWith("gpu") && !event.codec.includes("nvenc")) {
+        logger.error("The GPU opens no encoder, so its worker transcodes on the CPU: check card and driver", {
+          workerId: event.workerId,
+          codec: event.codec,
+        });
+      }
+      return;
     case "measured":
       logger.info("Measured what this machine can do", { pixelsPerSecond: event.pixelsPerSecond });
       return;

@@ -31,7 +31,7 @@ export type TranscodeWorkersOptions = {
    */
   readonly threads?: number;
   /**
-   * Scheduling priority of the workers, 0 to 19. Default 5: when the CPU is full, the orchestrator still answers
+   * Scheduling priority of the workers, 0 to 19. Default 1: when the CPU is full, the orchestrator still answers
    * at once.
    */
   readonly nice?: number;
@@ -171,7 +171,7 @@ export function openTranscodeWorkers(options: TranscodeWorkersOptions = {}): Loc
     idleRetireMs: options.idleRetireMs ?? 30_000,
     idleRssBytesMax: options.idleRssBytesMax ?? 160 * mebibyte,
     threads: options.threads ?? Math.min(8, cores),
-    nice: options.nice ?? 5,
+    nice: options.nice ?? 1,
     limits: { ...defaultWorkerLimits, rssBytesMax: rssBytesMax(slots.length), ...options.limits },
     entry: options.entry ?? new URL("../gpu/worker.ts", import.meta.url),
     libraryPath: options.libraryPath ?? null,

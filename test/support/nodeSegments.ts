@@ -66,6 +66,11 @@ export function dataOf(answer: SegmentAnswer): TranscodeData {
   throw new Error(`The segment failed: ${result.value}`);
 }
 
+/** Fetches all renditions as a gateway does; a node that drains waits a while for that. */
+export async function fetchAll(client: GatewayClient, answer: SegmentAnswer): Promise<void> {
+  for (const { url } of dataOf(answer).segments) await client.download(url);
+}
+
 /** The error text of an accepted segment. @throws Error when it did not fail */
 export function errorOf(answer: SegmentAnswer): string {
   const { result } = resultOf(answer);

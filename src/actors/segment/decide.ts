@@ -15,8 +15,11 @@ import { segmentContext, segmentMachine } from "./machine.ts";
 /** Workers that one segment may cost: the first and one more. */
 export const workersPerSegmentMax = 2;
 
-/** Less time than this is not worth a second try. Milliseconds. */
-export const retryTimeMinMs = 1_000;
+/**
+ * Less time than this is not worth a second try: a second of work, before the one and a half that workers keep free
+ * to let go of a job. Milliseconds.
+ */
+export const retryTimeMinMs = 2_500;
 
 /**
  * The text for a segment that no worker finished. It is not among the texts that a gateway reads as "the input

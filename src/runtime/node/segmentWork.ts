@@ -37,6 +37,12 @@ export type SegmentWorkOptions = {
   readonly onFault: (error: unknown) => void;
 };
 
+/**
+ * A worker must let go so long before the segment's own deadline: a second to stop or be killed, half of one to tell.
+ * Otherwise the segment would end first, and an input that hangs workers would never be counted. Milliseconds.
+ */
+const verdictMarginMs = 1_500;
+
 /** Inputs with losses that are remembered in memory; the oldest go first. The log keeps them all. */
 const lossesMax = 10_000;
 
@@ -165,7 +171,7 @@ export class SegmentWork {
           this.#options.identity.account === null ? "offchain" : toHex(this.#options.identity.account),
         ),
       },
-      deadlineMs: params.deadlineMs,
+      deadlineMs: params.deadlineMs - verdictMarginMs,
       avoid: params.avoid,
       onStart: (workerId) => this.command(work.segmentId, { type: "DispatchSegment", workerId }, origin),
     });

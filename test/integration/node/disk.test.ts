@@ -6,7 +6,14 @@ import { eventually, temporaryDir } from "../../support/nodeFixture.ts";
 import { faultyDisk } from "../../support/nodeFaultyDisk.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
 import { type NodeProcess, startMain, workersOf } from "../../support/nodeProcess.ts";
-import { dataOf, refusalOf, resultOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
+import {
+  dataOf,
+  fetchAll,
+  refusalOf,
+  resultOf,
+  submissionOf,
+  tinySegment,
+} from "../../support/nodeSegments.ts";
 
 /*
  * Goal: a disk that is full or read-only stops the node from taking work, and from nothing else: it says so, loses
@@ -49,7 +56,7 @@ type Disk = { fail(): void | Promise<void>; heal(): void | Promise<void> };
 async function refusesForAWhile(node: NodeProcess, dataDir: string, disk: Disk): Promise<void> {
   const acknowledged: string[] = [];
   const first = await submissionOf(node.client);
-  dataOf(await node.client.submitSegment(first));
+  await fetchAll(node.client, await node.client.submitSegment(first));
   acknowledged.push(`segment:${first.authToken?.sessionId}.1/1`);
   await settled(dataDir);
 
@@ -80,8 +87,7 @@ async function refusesForAWhile(node: NodeProcess, dataDir: string, disk: Disk):
   }
   await eventually("health is good again", async () => ((await health(node)).status === 200 ? true : null));
   expect(node.output()).toContain("The event log can be written again");
-  const last = await node.client.submitSegment({ ...first, seq: 3 });
-  for (const { url } of dataOf(last).segments) await node.client.download(url);
+  await fetchAll(node.client, await node.client.submitSegment({ ...first, seq: 3 }));
   const done = recordedEvents(dataDir).filter(({ event }) => event.type === "SegmentTranscoded");
   for (const stream of acknowledged) expect(done.some((recorded) => recorded.stream === stream)).toBe(true);
   node.process.kill("SIGTERM");
@@ -181,8 +187,7 @@ describe("a real small disk", () => {
       let workers: () => number;
       {
         await using node = await startMain(dataDir);
-        const answer = await node.client.submitSegment(await submissionOf(node.client));
-        for (const { url } of dataOf(answer).segments) await node.client.download(url);
+        await fetchAll(node.client, await node.client.submitSegment(await submissionOf(node.client)));
         workers = () => workersOf(node.pid).length;
         // After a kill, the files beside the database stay: SQLite then opens it without complaint.
         node.process.kill(signal);

@@ -10,7 +10,7 @@ import { eventually, temporaryDir } from "../../support/nodeFixture.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
 import { type NodeProcess, startMain, workersOf } from "../../support/nodeProcess.ts";
 import { Http2Client, readHead } from "../../support/serverClients.ts";
-import { dataOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
+import { dataOf, fetchAll, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
 
 /*
  * Goal: the command itself lives and ends as an operator expects: signals, a second node, a broken installation.
@@ -39,7 +39,7 @@ async function health(node: NodeProcess): Promise<{ status: number; text: string
 
 async function oneWorkerReady(node: NodeProcess): Promise<readonly number[]> {
   // One good segment is the surest sign that a worker is there.
-  await node.client.submitSegment(await submissionOf(node.client));
+  await fetchAll(node.client, await node.client.submitSegment(await submissionOf(node.client)));
   return workersOf(node.pid);
 }
 
