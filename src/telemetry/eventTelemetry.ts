@@ -150,7 +150,9 @@ export class EventTelemetry {
       walk.stream,
       event.renditions.reduce((sum, { pixels }) => sum + pixels, 0),
     );
-    reprise.segmentOverheadSeconds.observe(Math.max(0, atMs - walk.receivedMs - event.codecUs / 1_000) / 1_000);
+    reprise.segmentOverheadSeconds.observe(
+      Math.max(0, atMs - walk.receivedMs - event.codecUs / 1_000) / 1_000,
+    );
     this.#stage(walk, "segment.deliver", atMs, { codecUs: event.codecUs });
   }
 

@@ -22,12 +22,14 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Slower than this after a deadline is forgotten. The host looks at the clock once a second. */
 const lateMs = 2_500;
 
+/** A session is released when its end is durable: two slow trips to the disk, and one that was under way. */
+const releaseMs = 2_000;
+
 export class Checker {
   readonly #world: World;
   readonly #gateways: readonly Gateway[];
   readonly #replay = new Replay();
   readonly #open = new Set<string>();
-  readonly #justEnded = new Set<string>();
   /** Segments that the log accepted: how often each ended, and when the node crashed last before that. */
   readonly #ends = new Map<string, { readonly type: string; readonly code: string; readonly text: string }>();
   readonly #crashesAtStart = new Map<string, number>();
@@ -86,10 +88,6 @@ export class Checker {
     const { status } = this.#replay.apply(recorded);
     if (status === "done") this.#open.delete(stream);
     else this.#open.add(stream);
-    if (event.type === "SessionEnded") {
-      this.#justEnded.add(stream);
-      this.#world.time.schedule(1_000, { isAlive: true }, () => this.#justEnded.delete(stream));
-    }
     if (kind === "segment") this.#takeSegment(id, fields);
   }
 
@@ -121,8 +119,11 @@ export class Checker {
       const snapshot = open.startsWith("session:") ? this.#replay.state(open) : null;
       return snapshot !== null && !snapshot.matches("ending");
     });
-    // One that ended in the very last commits still counts as the stream that goes on: it was not released yet.
-    const isRefresh = [...live, ...this.#justEnded].some((known) => {
+    // One that was decided to end a moment before is not released yet: it still counts as the stream that goes on.
+    const { openedMs, endedMs } = this.#world;
+    const decidedMs = openedMs.get(stream) ?? 0;
+    const justEnded = [...endedMs].filter(([, ms]) => ms <= decidedMs && decidedMs - ms <= releaseMs);
+    const isRefresh = [...live, ...justEnded.map(([ended]) => ended)].some((known) => {
       const context = this.#replay.state(known)?.context as SessionContext;
       return context.manifestId === event["manifestId"] && context.sender === event["sender"];
     });

@@ -107,6 +107,9 @@ export class World {
   crashes = 0;
   /** Until then slow answers have an excuse: the clock jumped, the disk was full, the node was down. */
   excusedUntilMs = 0;
+  /** When, in virtual time, each session was decided to open and to end. */
+  readonly openedMs = new Map<string, number>();
+  readonly endedMs = new Map<string, number>();
   /** Segments that were decided, in order; the newest is the answer to the call in progress. */
   lastAccepted: string | null = null;
 
@@ -235,6 +238,8 @@ export class World {
   }
 
   #onRecorded({ event, stream }: RecordedEvent): void {
+    if (event.type === "SessionOpened") this.openedMs.set(stream, this.time.nowMs);
+    if (event.type === "SessionEnded") this.endedMs.set(stream, this.time.nowMs);
     if (event.type === "SegmentAccepted") this.lastAccepted = stream.slice("segment:".length);
   }
 }

@@ -102,7 +102,7 @@ export class SimulatedWorkers implements TranscodeWorkers {
     this.#queue.push(job);
     this.#time.schedule(0, this.#process, () => this.#startSome());
     // A job that nobody starts in time is given up, as one that runs is.
-    const lateMs = work.deadlineMs - this.#time.wallMs + this.#chance.between(0, 400);
+    const lateMs = work.deadlineMs - this.#time.wallMs + this.#chance.between(0, 2_000);
     this.#time.schedule(lateMs, this.#process, () => this.#late(job));
     return {
       workerId: "",
@@ -177,7 +177,7 @@ export class SimulatedWorkers implements TranscodeWorkers {
     this.#report.started += 1;
     work.onStart(workerId);
     // Mostly in time; sometimes within a hair of the deadline, before or after.
-    const hairMs = Math.max(1, work.deadlineMs - this.#time.wallMs + this.#chance.between(-20, 400));
+    const hairMs = Math.max(1, work.deadlineMs - this.#time.wallMs + this.#chance.between(-20, 2_000));
     const soonMs = this.#chance.isTrue(0.03) ? hairMs : this.#chance.between(1, 1_500);
     const after = (delayMs: number, run: () => void): void => {
       this.#time.schedule(delayMs, this.#process, run);

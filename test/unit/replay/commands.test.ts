@@ -6,7 +6,7 @@ import { verify } from "../../../src/replay/verify.ts";
 import { openHost } from "../../support/hostHarness.ts";
 import { type LogFolder, logFolder } from "../../support/logFolder.ts";
 import { readRows } from "../../support/logRows.ts";
-import { fingerprint, openWalkedNode, replay, replayJson, writeWalkedLog } from "./replayHarness.ts";
+import { copyOf, fingerprint, openWalkedNode, replay, replayJson, writeWalkedLog } from "./replayHarness.ts";
 
 /*
  * Goal: what `replay` says is what happened, and looking changes nothing. Method: a log written by the real host
@@ -264,13 +264,24 @@ describe("looking changes nothing", () => {
 
   test("a stopped node's log is read where nothing may be written", async () => {
     // Method: the folder on a read-only mount of a namespace of its own. Skips where there are none.
+    using copy = copyOf(dataDir);
     const isRoot = process.getuid?.() === 0;
     const script = 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"; exec "$2" -e "$3" "$1"';
     const program = `
       const { runReplay } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/replay/replay.ts"))});
       process.exit(await runReplay(["verify", "--dataDir", process.argv[1]], { print: console.log, printError: console.error }));`;
     const child = Bun.spawn(
-      ["unshare", isRoot ? "--mount" : "-rm", "sh", "-ec", script, "sh", dataDir, process.execPath, program],
+      [
+        "unshare",
+        isRoot ? "--mount" : "-rm",
+        "sh",
+        "-ec",
+        script,
+        "sh",
+        copy.path,
+        process.execPath,
+        program,
+      ],
       { stdout: "pipe", stderr: "pipe" },
     );
     const [out, errors] = await Promise.all([
