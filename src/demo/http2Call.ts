@@ -89,11 +89,16 @@ export function http2Call(
       if (byteCount > limits.answerBytesMax) fail(new Error(`answer over ${limits.answerBytesMax} bytes`));
       else chunks.push(chunk);
     });
+    let isWhole = false;
+    stream.on("end", () => {
+      isWhole = true;
+    });
     stream.on("error", fail);
     stream.on("close", () => {
       clearTimeout(timer);
       const status = Number(headers.get(":status"));
       if (!Number.isInteger(status)) fail(new Error("the stream was closed without an answer"));
+      else if (!isWhole) fail(new Error("the answer was cut off"));
       else resolve({ status, headers, trailers, body: Buffer.concat(chunks), headersMs });
     });
     if (request.body === null) stream.end();

@@ -120,9 +120,12 @@ async function transcode({ ticket, lane, media, mediaBytes, job }: TranscodeComm
   tidySoon();
 }
 
+/** Reaches the gateway, which then tries another orchestrator. What really happened is in the worker's stderr. */
+const codecFaultText = "Generic error in an external library";
+
 /** A job that the codec cannot even take is a failed one: dying of it would only cost the next worker too. */
 async function runJob(ticket: number, media: Uint8Array, job: TranscodeJob): Promise<JobOutcome> {
-  if (codec === null) return { type: "failed", text: "The codec is not open." };
+  if (codec === null) return { type: "failed", text: codecFaultText };
   if (cancelled.has(ticket)) return { type: "failed", text: "cancelled" };
   try {
     const task = codec.submit(media, job);
@@ -130,7 +133,7 @@ async function runJob(ticket: number, media: Uint8Array, job: TranscodeJob): Pro
     return await task.done;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return { type: "failed", text: errorText(error) };
+    return { type: "failed", text: codecFaultText };
   }
 }
 

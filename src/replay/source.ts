@@ -26,7 +26,12 @@ export function openDataDir(dataDir: string): ReplaySource {
   const db = openReadOnly(path);
   // Everything is read as of one moment, whatever a running node commits meanwhile.
   db.run("BEGIN");
-  return { db, reader: new LogReader(db, allEvents), path, isSlice: false, close: () => db.close() };
+  const close = (): void => {
+    // A closed connection lives on until its statements are collected, and with it the moment that the log must keep.
+    if (db.inTransaction) db.run("ROLLBACK");
+    db.close();
+  };
+  return { db, reader: new LogReader(db, allEvents), path, isSlice: false, close };
 }
 
 /** Loads an exported slice into a database in memory. Throws SliceError. */

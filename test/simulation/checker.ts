@@ -124,8 +124,8 @@ export class Checker {
     const decidedMs = openedMs.get(stream) ?? 0;
     const justEnded = [...endedMs].filter(([, ms]) => ms <= decidedMs && decidedMs - ms <= releaseMs);
     const isRefresh = [...live, ...justEnded.map(([ended]) => ended)].some((known) => {
-      const context = this.#replay.state(known)?.context as SessionContext;
-      return context.manifestId === event["manifestId"] && context.sender === event["sender"];
+      const context = this.#replay.state(known)?.context as SessionContext | undefined;
+      return context?.manifestId === event["manifestId"] && context?.sender === event["sender"];
     });
     const { maxSessions, slots } = this.#world.climate;
     const room = Math.min(maxSessions, Math.max(1, slots));

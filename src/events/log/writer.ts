@@ -64,6 +64,8 @@ export class LogWriter {
   /** Copies the WAL back and closes the database. */
   close(): void {
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    // A replay that is reading must not keep the node from ending: the WAL keeps what is not copied back.
+    this.#db.run("PRAGMA busy_timeout = 100");
     this.#checkpoint("TRUNCATE");
     this.#db.close();
   }

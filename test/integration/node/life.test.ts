@@ -5,6 +5,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { $ } from "bun";
 import { segmentData } from "../../../src/demo/gatewayClient.ts";
 import { encodeBase64 } from "../../../src/protocol/base64.ts";
+import { logFileName, openReadOnly } from "../../../src/events/log/open.ts";
 import { SegDataSchema, TranscodeResultSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { eventually, temporaryDir } from "../../support/nodeFixture.ts";
 import { recordedEvents, verifyLog } from "../../support/nodeLog.ts";
@@ -119,6 +120,25 @@ describe("SIGTERM", () => {
       expect((await node.client.download(url)).length).toBeGreaterThan(25);
     }
     expect(await node.ended).toBe(0);
+    await verifyLog(dataDir);
+  });
+
+  test("somebody who reads the log meanwhile, as a replay does, holds nothing up", async () => {
+    const dataDir = folder();
+    await using node = await startMain(dataDir);
+    await oneWorkerReady(node);
+    const db = openReadOnly(join(dataDir, logFileName));
+    db.run("BEGIN");
+    db.query("SELECT count(*) FROM events").get();
+    try {
+      const startedMs = performance.now();
+      node.process.kill("SIGTERM");
+      expect(await node.ended).toBe(0);
+      expect(performance.now() - startedMs).toBeLessThan(2_000);
+    } finally {
+      db.run("ROLLBACK");
+      db.close();
+    }
     await verifyLog(dataDir);
   });
 
