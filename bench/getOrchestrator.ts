@@ -21,11 +21,10 @@ import { argument, isSmall, perSecond, percentile, printFigure, printHeader, res
  *
  * Wanted: ≥ 1.0 × go-livepeer with a new connection each, ≥ 0.7 × on kept ones.
  *
- * Last: 2 × AMD EPYC, machine busy with other work (load 12 to 20), 1 / 10 / 100 clients, best of three
- * rounds: new connection each 700 / 323 / 295, go-livepeer 528 / 411 / 396; kept 5,342 / 5,020 / 5,110,
- * go-livepeer 1,927 / 5,241 / 2,842. Processor time a call: 0.77 ms against 0.85 to 1.25 ms, kept 0.14 ms
- * against 0.14 to 0.33 ms. The ratios at 10 and 100
- * new connections (0.79, 0.74) miss the aim; a quiet machine has not measured the whole node yet.
+ * Last: 2 × AMD EPYC, in the same run as go-livepeer 0.9.1, 1 / 10 / 100 clients: new connection each
+ * 781 / 1,815 / 1,969 against 593 / 1,329 / 1,643 (1.32, 1.37, 1.20 ×); kept 4,139 / 8,010 / 8,107 against
+ * 2,821 / 9,059 / 12,961 (1.47, 0.88, 0.63 ×: the last misses the aim). Processor time a call: 0.5 to 0.8 ms
+ * against 0.65 to 1.4 ms, kept 0.12 to 0.17 ms against 0.11 to 0.37 ms.
  *
  * `--peer https://127.0.0.1:18935` measures another orchestrator in the same run, alternating, and prints
  * ratios (`--peerPid` adds its processor time); `--node https://…` measures a running node instead of starting one. The client is written in this language

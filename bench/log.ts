@@ -23,6 +23,9 @@ import { argument, isSmall, perSecond, percentile, printFigure, printHeader, res
  *
  * Wanted: ≥ 40,000 durable events/s with 500 actors; commit p99 < 5 ms at 2,000 events/s where the disk's own
  * fsync allows it (it is printed beside); replay ≥ 0.8 × the bare loop.
+ *
+ * Last, 2 × AMD EPYC: 40,162 durable events/s; commit p50 0.40, p99 1.89 ms (raw 0.36, 2.22 ms); replay 69,224/s,
+ * 1.19 × the bare loop.
  */
 
 const actors = 500;

@@ -37,6 +37,7 @@ for (let seed = from; seed < from + count; seed++) {
     console.log(`  again: ${reproductionLine(seed)}`);
   }
   if (isSingle) console.log(`log hash ${simulation.logHash}`);
+  else if ((seed - from + 1) % 1_000 === 0) console.log(`${seed - from + 1} seeds, ${failing.length} broken`);
 }
 const seconds = (performance.now() - startedMs) / 1_000;
 const hours = totals.virtualMs / 3_600_000;

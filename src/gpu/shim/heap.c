@@ -1,8 +1,9 @@
 /*
  * Pictures are allocated and freed on many threads, and the C library keeps what was freed in an arena per
  * thread: gigabytes, in the network's reference. One arena keeps it usable for all, and what is left goes
- * back to the system when the codec idles. (Fixed low thresholds would do that at once, but every picture
- * would then cost page faults: a quarter of the processor time of a small segment.)
+ * back to the system when the codec idles. Large pictures are mapped one by one, so their memory goes back at the
+ * end of their segment, where it is pooled until then. (A lower threshold would do the same for small pictures,
+ * but each would then cost page faults: a quarter of the processor time of a small segment.)
  */
 #include <stdlib.h>
 
@@ -11,12 +12,12 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 
-/* What the three encoders of an ordinary segment use; more than that is not kept for the next one. */
-#define KEPT_BYTES_MAX ((size_t)384 << 20)
+/* Freed memory that is kept for the next segment; more than that goes back at once. */
+#define KEPT_BYTES_MAX ((size_t)96 << 20)
 
 void rp_memory_tune(void) {
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
 }
 
