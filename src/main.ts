@@ -39,8 +39,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   const stop = Promise.withResolvers<number>();
   try {
     const running = await startNode({ config: parsed.config, onFatal: () => stop.resolve(1) });
-    announce(parsed.config, running);
+    // Whoever reads that the node runs may stop it at once.
     stopOnSignals(running, stop.resolve);
+    announce(parsed.config, running);
     if (parsed.config.demo.isOn) void demo(parsed.config, running).then(stop.resolve, stop.reject);
     else if (parsed.config.workers.pixelsPerSecond === null) void running.workers.measureCapacity();
     if (parsed.config.node.isAvailabilityChecked)
@@ -66,16 +67,21 @@ function announce(config: Config, running: RunningNode): void {
     `  it listens on          ${host}, port ${running.listener.port}${isTls ? " (TLS)" : " (clear text)"}`,
     `  operators reach it at  http://${running.operator.address.host}:${running.operator.address.port}`,
     `  its event log is in    ${config.storage.dataDir}`,
-    running.resumed.sessions > 0 ? `  it resumed             ${running.resumed.sessions} open sessions` : "",
+    ...(running.resumed.sessions > 0
+      ? [`  it resumed             ${running.resumed.sessions} open sessions`]
+      : []),
     "",
     "Try next:",
-    "  bun run orchestrator -- --demo                        streams a sample through a node and checks the result",
-    `  livepeer -gateway -orchAddr ${running.serviceUri || "URI"}     points a go-livepeer gateway at it`,
-    `  bun run replay list --dataDir ${config.storage.dataDir}     shows what happened`,
+    "  bun run orchestrator -- --demo",
+    "      streams a sample through a node and checks the result",
+    `  livepeer -gateway -orchAddr ${running.serviceUri || "URI"}`,
+    "      points a go-livepeer gateway at it",
+    `  bun run replay list --dataDir ${config.storage.dataDir}`,
+    "      shows what happened",
     "Stop it with Ctrl-C: running segments finish first.",
     "",
   ];
-  process.stdout.write(`${lines.filter((line, index) => line !== "" || index !== 6).join("\n")}\n`);
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 /** A node that its own service address does not lead to would wait for gateways that cannot come. */
