@@ -13,11 +13,11 @@
 #include <malloc.h>
 
 /* Freed memory that is kept for the next segment; more than that goes back at once. */
-#define KEPT_BYTES_MAX ((size_t)96 << 20)
+#define KEPT_BYTES_MAX ((size_t)32 << 20)
 
 void rp_memory_tune(void) {
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 512 << 10);
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
 }
 
