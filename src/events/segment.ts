@@ -1,4 +1,5 @@
 import type { EventOf } from "./definition.ts";
+import type { Decoded } from "./codec.ts";
 import { bigInteger, flag, hex, integer, list, nullable, object, oneOf, text } from "./codec.ts";
 import { catalogueOf, defineEvent } from "./definition.ts";
 
@@ -83,6 +84,11 @@ export const segmentFailed = defineEvent("SegmentFailed", {
   /** What the gateway was told, or would have been. */
   text: text,
 });
+
+/** Whether a loss of this kind counts against the input. A worker that we stopped, or that never ran, does not. */
+export function isInputsFault(cause: Decoded<typeof workerLossCause>): boolean {
+  return cause === "exited" || cause === "hung" || cause === "oversized";
+}
 
 export const segmentEvents = catalogueOf([
   segmentAccepted,

@@ -1,4 +1,5 @@
-import { isInputsFault, segmentKind, type SegmentCommand } from "../../src/actors/segment/decide.ts";
+import { segmentKind, type SegmentCommand } from "../../src/actors/segment/decide.ts";
+import { isInputsFault } from "../../src/events/segment.ts";
 import { sessionKind, type SessionCommand } from "../../src/actors/session/decide.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import type { RenditionProfile } from "../../src/protocol/profile.ts";

@@ -1,6 +1,6 @@
 import type { SnapshotFrom } from "xstate";
 import type { EventOf } from "../../events/definition.ts";
-import { segmentEvents } from "../../events/segment.ts";
+import { isInputsFault, segmentEvents } from "../../events/segment.ts";
 import type {
   SegmentEvent,
   segmentAccepted,
@@ -125,11 +125,6 @@ function decideLoss(
   if (context.lostWorkers.length + 1 >= workersPerSegmentMax) return fail("WORKERS_LOST", workerLostText);
   if (context.deadlineMs - facts.nowMs < retryTimeMinMs) return fail("NO_TIME_TO_RETRY", workerLostText);
   return decided<SegmentEvent>(lost);
-}
-
-/** Whether a loss of this kind counts against the input. A worker that we stopped, or that never ran, does not. */
-export function isInputsFault(cause: EventOf<typeof segmentWorkerLost>["cause"]): boolean {
-  return cause === "exited" || cause === "hung" || cause === "oversized";
 }
 
 function segmentDeadline(snapshot: SegmentSnapshot): Deadline | null {

@@ -1,5 +1,5 @@
 import type { EventOf } from "../definition.ts";
-import type { segmentWorkerLost } from "../segment.ts";
+import { isInputsFault, type segmentWorkerLost } from "../segment.ts";
 import type { View } from "./view.ts";
 
 /** Workers that each input has cost. An input at two or more is refused by its hash. */
@@ -13,7 +13,6 @@ export const mediaLossesView: View = {
   ],
   project: ({ event }) => {
     const lost = event as EventOf<typeof segmentWorkerLost>;
-    const isInputSuspect = lost.cause === "exited" || lost.cause === "hung" || lost.cause === "oversized";
-    return isInputSuspect ? [[0, [lost.mediaHash]]] : [];
+    return isInputsFault(lost.cause) ? [[0, [lost.mediaHash]]] : [];
   },
 };

@@ -1,10 +1,10 @@
 import {
-  isInputsFault,
   poisonedText,
   type SegmentCommand,
   workerLostText,
   workersPerSegmentMax,
 } from "../../actors/segment/decide.ts";
+import { isInputsFault } from "../../events/segment.ts";
 import type { SessionCommand } from "../../actors/session/decide.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { mediaTypeOf, PERCEPTUAL_HASH_MEDIA_TYPE, providerText } from "../../protocol/container.ts";

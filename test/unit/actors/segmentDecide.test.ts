@@ -1,6 +1,6 @@
+import { isInputsFault } from "../../../src/events/segment.ts";
 import { describe, expect, test } from "bun:test";
 import {
-  isInputsFault,
   poisonedText,
   retryTimeMinMs,
   type SegmentCommand,
