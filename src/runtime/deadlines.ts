@@ -49,6 +49,11 @@ export class Deadlines {
     return this.#current.size;
   }
 
+  /** Entries in memory, those of moved deadlines included: bounded by `size`, however often deadlines move. */
+  get heldCount(): number {
+    return this.#heap.length;
+  }
+
   #dropStale(): void {
     for (
       let top = this.#heap[0];

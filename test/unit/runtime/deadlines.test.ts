@@ -65,12 +65,13 @@ describe("deadlines", () => {
   test("moving deadlines a million times does not grow memory", () => {
     const heap = new Deadlines();
     for (let stream = 0; stream < 10; stream++) heap.set(id(stream), { atMs: 1, command: { type: "A" } });
-    const before = process.memoryUsage().heapUsed;
+    let heldMost = 0;
     for (let index = 0; index < 1_000_000; index++) {
       heap.set(id(index % 10), { atMs: index, command: { type: "A" } });
+      heldMost = Math.max(heldMost, heap.heldCount);
     }
-    Bun.gc(true);
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(16 * 1024 * 1024);
+    // Counted, not weighed: the heap of the process depends on what other tests left behind.
+    expect(heldMost).toBeLessThanOrEqual(65);
     expect(heap.size).toBe(10);
     expect(heap.nextMs()).toBe(999_990);
   });
