@@ -18,7 +18,15 @@ export type NodeProcess = {
 const root = join(import.meta.dir, "..");
 
 /** Starts `src/main.ts` on free loopback ports and waits until it answers. */
-export async function startNodeProcess(dataDir: string, flags: readonly string[] = []): Promise<NodeProcess> {
+export async function startNodeProcess(
+  dataDir: string,
+  flags: readonly string[] = [],
+  options: {
+    /** A module that the node's process loads first. */
+    readonly preload?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<NodeProcess> {
   mkdirSync(dataDir, { recursive: true });
   const port = freePort();
   const operatorPort = freePort();
@@ -26,6 +34,7 @@ export async function startNodeProcess(dataDir: string, flags: readonly string[]
   const child = Bun.spawn(
     [
       process.execPath,
+      ...(options.preload === undefined ? [] : ["--preload", options.preload]),
       join(root, "src/main.ts"),
       "-dataDir",
       dataDir,
@@ -37,7 +46,7 @@ export async function startNodeProcess(dataDir: string, flags: readonly string[]
       "50",
       ...flags,
     ],
-    { cwd: root, stdout: "ignore", stderr: Bun.file(join(dataDir, "node.log")) },
+    { cwd: root, env: { ...process.env, ...options.env }, stdout: "ignore", stderr: Bun.file(join(dataDir, "node.log")) },
   );
   const serviceUri = `https://127.0.0.1:${port}`;
   const client = new GatewayClient({ serviceUri, callTimeoutMs: 500 });

@@ -1,9 +1,10 @@
 // Writes docs/reference/configuration.md and reprise.example.conf from the flag table in src/config, so that what is
 // documented is what is parsed. `bun scripts/generateConfigDocs.ts` writes both; a unit test compares them.
 import { writeFileSync } from "node:fs";
-import type { AnyFlag } from "../src/config/flag.ts";
+import { type AnyFlag, isUseful, type PlainStatus } from "../src/config/flag.ts";
 import { environmentName, type FlagName } from "../src/config/flagTable.ts";
 import { flagsInGroup, groupOrder, groupTitles } from "../src/config/helpText.ts";
+import { networkOf } from "../src/config/networks.ts";
 
 /** Path of the reference page, from the root of the repository. */
 export const referencePath = "docs/reference/configuration.md";
@@ -37,10 +38,36 @@ export function renderReference(): string {
     "",
     "Passwords and keys show as `***` wherever settings are printed; of URLs that may hold a key only the host shows.",
     "",
-    "## Flags",
+    "## What a status means",
     "",
     "Status: **works**; *accepted*: taken without an effect, and a line at the start says so; *refused*: the start",
-    "fails and says what to use instead.",
+    "fails and says what to use instead. Flags with a status *on a chain* are accepted off-chain, where they have no",
+    "effect: there are no payments and no chain to watch.",
+    "",
+    "## On a chain",
+    "",
+    "Everything but `-network offchain` is a chain. It needs `-ethUrl`, a key in the key store and `-pricePerUnit`.",
+    "",
+    "| `-network` | Controller | Lowest gas price | Gas to redeem a ticket |",
+    "|---|---|---|---|",
+    ...["arbitrum-one-mainnet", "mainnet", "arbitrum-one-rinkeby", "rinkeby"].map((name) => {
+      const network = networkOf(name);
+      return `| \`${name}\` | \`${network.controller}\` | ${network.minGasPrice} wei | ${network.redeemGas} |`;
+    }),
+    `| any other word | \`-ethController\` | ${networkOf("").minGasPrice} wei | ${networkOf("").redeemGas} |`,
+    "",
+    "Where go-livepeer goes on or panics, a start on a chain fails with a clear text:",
+    "",
+    "- an address that is not 40 hexadecimal digits, or whose capital letters are a wrong checksum;",
+    "- a list of `-pricePerGateway` that cannot be read, or one bad entry in it (go-livepeer ignores the whole list and",
+    "  serves those gateways at the base price);",
+    "- `-ticketEV 0` with a price above 0, and a `-maxFaceValue` below `-ticketEV`: no gateway could ever pay;",
+    "- negative prices, gas prices and face values, and a `-blockPollingInterval` below 1;",
+    "- a price with an exponent (`1e3`) or in gwei, which go-livepeer asks the price feed for.",
+    "",
+    "A key file given with `-ethKeystorePath` is the one that is used. No key is ever made.",
+    "",
+    "## The flags",
   ];
   for (const group of groupOrder) {
     lines.push(
@@ -61,14 +88,18 @@ function referenceRow(name: FlagName, flag: AnyFlag): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-function statusCell(flag: AnyFlag): string {
-  switch (flag.status.type) {
+function statusCell({ status }: AnyFlag): string {
+  return status.type === "chain" ? `on a chain ${plainCell(status.onChain)}` : plainCell(status);
+}
+
+function plainCell(status: PlainStatus): string {
+  switch (status.type) {
     case "works":
       return "**works**";
     case "accepted":
-      return `*accepted*: ${flag.status.notice}`;
+      return `*accepted*: ${status.notice}`;
     case "refused":
-      return `*refused*: ${flag.status.instead}`;
+      return `*refused*: ${status.instead}`;
   }
 }
 
@@ -81,15 +112,15 @@ export function renderExample(): string {
     "# Written by scripts/generateConfigDocs.ts from src/config.",
   ];
   for (const group of groupOrder) {
-    const rows = flagsInGroup(group).filter(
-      ([name, flag]) => flag.status.type === "works" && isForFiles(name),
-    );
+    const rows = flagsInGroup(group).filter(([name, flag]) => isUseful(flag.status) && isForFiles(name));
     if (rows.length === 0) continue;
     lines.push("", `# ${groupTitles[group]}`);
     for (const [name, flag] of rows) {
       lines.push("", `# ${flag.help} (${environmentName(name)})`);
       // Three states cannot show their default as a line: the third one is that there is no line.
-      if (flag.default === null) lines.push(`# ${name} true, ${name} false, or no line at all`);
+      if (flag.default === null && flag.kind === "bool")
+        lines.push(`# ${name} true, ${name} false, or no line at all`);
+      else if (flag.default === null) lines.push(`#${name} <${flag.kind}>`);
       // A name alone would mean `true`: what is empty by default shows a placeholder instead.
       else if (flag.defaultText === "") lines.push(`#${name} <${flag.kind}>`);
       else lines.push(`#${name} ${flag.defaultText}`);

@@ -8,6 +8,8 @@ import { watchLauncher } from "./setup/watchLauncher.ts";
  *
  *   bun run orchestrator [flags]     the node
  *   bun run replay <verb> [flags]    looks into a log
+ *   bun run tickets <verb> [flags]   winning tickets
+ *   bun run ledger [flags]           what gateways paid and used
  *   bun run verify                   everything that CI checks
  *   bun run bench [names] [--small]  measurements
  *   bun run setup                    only the set-up
@@ -27,6 +29,12 @@ const commands: Readonly<Record<string, Command>> = {
     needs: (args) => ({ libraries: true, mediaTools: args.some((arg) => /^--?demo(=|$)/.test(arg)) }),
   },
   replay: { module: "../src/replay.ts", needs: () => ({ libraries: false, mediaTools: false }) },
+  tickets: {
+    module: "../src/tickets.ts",
+    // Only an import checks signatures.
+    needs: (args) => ({ libraries: args.includes("import"), mediaTools: false }),
+  },
+  ledger: { module: "../src/ledger.ts", needs: () => ({ libraries: false, mediaTools: false }) },
   verify: { module: "./verify.ts", needs: () => ({ libraries: true, mediaTools: true }) },
   bench: { module: "./bench.ts", needs: () => ({ libraries: true, mediaTools: true }) },
   setup: { module: null, needs: () => ({ libraries: true, mediaTools: true }) },

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { readLocalFile } from "./config/localFiles.ts";
 import { parseConfig } from "./config/parseConfig.ts";
 import type { Config } from "./config/config.ts";
+import { checksumHex } from "./protocol/account.ts";
 import { BaseError, errorText } from "./shared/errors.ts";
 import { isAvailable } from "./start/isAvailable.ts";
 import { buildVersion, type RunningNode, startNode } from "./startNode.ts";
@@ -62,11 +63,12 @@ function announce(config: Config, running: RunningNode): void {
   const host = bind.host === "" ? "all interfaces" : bind.host;
   const lines = [
     "",
-    `Reprise ${buildVersion} is an orchestrator on the off-chain network.`,
+    `Reprise ${buildVersion} is an orchestrator on the ${config.chain === null ? "off-chain network" : `network ${config.chain.network}`}.`,
     `  gateways reach it at   ${running.serviceUri === "" ? "(other nodes only)" : running.serviceUri}`,
     `  it listens on          ${host}, port ${running.listener.port}${isTls ? " (TLS)" : " (clear text)"}`,
     `  operators reach it at  http://${running.operator.address.host}:${running.operator.address.port}`,
     `  its event log is in    ${config.storage.dataDir}`,
+    ...moneyLines(config, running),
     ...(running.resumed.sessions > 0
       ? [`  it resumed             ${running.resumed.sessions} open sessions`]
       : []),
@@ -78,10 +80,34 @@ function announce(config: Config, running: RunningNode): void {
     "      points a go-livepeer gateway at it",
     `  bun run replay list --dataDir ${config.storage.dataDir}`,
     "      shows what happened",
+    ...(config.chain === null
+      ? []
+      : [
+          `  bun run tickets list --dataDir ${config.storage.dataDir}`,
+          "      shows the winning tickets, their deadlines and what is at risk",
+          `  bun run ledger --dataDir ${config.storage.dataDir}`,
+          "      shows what was sold, paid and used",
+        ]),
     "Stop it with Ctrl-C: running segments finish first.",
     "",
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** Who is paid, and what is asked for. Nothing off-chain. */
+function moneyLines({ pricing }: Config, { money }: RunningNode): readonly string[] {
+  if (money === null || pricing === null) return [];
+  const { account } = money.chainForOperator;
+  const { recipient } = money.chain;
+  const winners = money.money.solvency.totals();
+  return [
+    `  it signs as            ${checksumHex(account)}`,
+    `  tickets are paid to    ${checksumHex(recipient)}`,
+    `  it asks for            ${pricing.base.wording} a pixel${pricing.isAutoAdjusted ? ", and the cost of redemption" : ""}`,
+    ...(winners.count > 0
+      ? [`  it holds               ${winners.count} winning tickets worth ${winners.outstanding} wei`]
+      : []),
+  ];
 }
 
 /** A node that its own service address does not lead to would wait for gateways that cannot come. */

@@ -12,6 +12,7 @@ import { type HmacSha256, tokenKey } from "./protocol/authToken.ts";
 import { capability } from "./protocol/capability.ts";
 import { advertisedVersion } from "./protocol/version.ts";
 import { Host } from "./runtime/host.ts";
+import { accountEffects } from "./runtime/money/money.ts";
 import { OrchestratorNode } from "./runtime/node/orchestratorNode.ts";
 import { RenditionStore } from "./runtime/node/renditionStore.ts";
 import { SegmentWork } from "./runtime/node/segmentWork.ts";
@@ -20,6 +21,8 @@ import { ensureCertificate } from "./server/certificate.ts";
 import type { ListenerLimits } from "./server/limits.ts";
 import { type Listener, type ListenerNotice, openListener } from "./server/listener.ts";
 import { errorText } from "./shared/errors.ts";
+import { type Account, openAccount } from "./start/openAccount.ts";
+import { type OpenMoney, openMoney } from "./start/openMoney.ts";
 import { type NodeTelemetry, openNodeTelemetry } from "./start/openNodeTelemetry.ts";
 import { openOperator } from "./start/openOperator.ts";
 import { openOutside } from "./start/openOutside.ts";
@@ -63,6 +66,8 @@ export type RunningNode = {
   readonly serviceUri: string;
   /** What was found open in the log. */
   readonly resumed: { readonly sessions: number; readonly entities: number };
+  /** Null off-chain. */
+  readonly money: OpenMoney | null;
   /**
    * Stops taking work, lets running segments finish (within `drainTimeoutMs`), saves and closes everything.
    * Resolves with false when the log could not take its last events: the disk refuses. Nobody was told of them.
@@ -117,6 +122,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     logger.error("The node stops", { error: error instanceof Error ? error : new Error(errorText(error)) });
     options.onFatal(error);
   });
+  const account = config.chain === null ? null : await openAccount(config.chain);
   const unlock = lockDataDir(config.storage.dataDir);
   const log = await openLogAt(config.storage.dataDir, telemetry, fatal);
   const outside = openOutside(config, edge, logger, options.allowNetworks ?? []);
@@ -128,10 +134,13 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       options.workers?.onEvent?.(event);
     },
   });
-  const core = buildCore({ options, config, edge, version, telemetry, log, outside, workers, health, fatal });
-  const { node, host } = core;
-  const { entities } = host.start();
+  const core = buildCore({
+    ...{ options, config, edge, version, telemetry, log, outside, workers, health, account, fatal },
+  });
+  const { node, host, money, entities } = core;
   const sessions = node.resume();
+  await money?.ready();
+  if (money !== null) logger.info("Money was taken up where the log left it", money.money.resume());
   await host.committed();
   const listener = await openListener({
     bind: config.listener.bind,
@@ -143,7 +152,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     limits: options.listenerLimits ?? {},
     onNotice: (notice) => logNotice(logger, notice),
   });
-  const operator = await openOperator(config, node, telemetry, version);
+  const operator = await openOperator({ config, node, telemetry, version, money });
   readGauges(telemetry, node, workers);
   return {
     node,
@@ -153,6 +162,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     logger,
     serviceUri: config.node.serviceUri,
     resumed: { sessions, entities },
+    money,
     drain: once(async () => {
       node.drain();
       await within(config.node.drainTimeoutMs, async () => {
@@ -162,6 +172,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
       await listener.close();
       await operator.close();
       await workers.stop();
+      await money?.close();
       host.stop();
       node.stop();
       const isSaved = await within(lastCommitMs, async () => {
@@ -187,36 +198,47 @@ type CoreParts = {
   readonly outside: ReturnType<typeof openOutside>;
   readonly workers: LocalTranscodeWorkers;
   readonly health: WorkerHealth;
+  /** Null off-chain. */
+  readonly account: Account | null;
   readonly fatal: (error: unknown) => void;
 };
 
-/** The node without its doors: work, host, decisions. */
+/** The node without its doors: work, host, money, decisions. */
 function buildCore(parts: CoreParts): {
   readonly node: OrchestratorNode;
   readonly host: Host;
-  readonly work: SegmentWork;
+  /** Null off-chain. */
+  readonly money: OpenMoney | null;
+  /** Loaded from the log. */
+  readonly entities: number;
 } {
-  const { config, edge, version, telemetry, log, outside, workers, fatal } = parts;
+  const { config, edge, version, telemetry, log, outside, workers, account, fatal } = parts;
+  const identity = account?.identity ?? offchainIdentity;
   const { serviceUri } = config.node;
   const { objectStore } = outside;
   const renditions = new RenditionStore();
   let node: OrchestratorNode | null = null;
+  let money: OpenMoney | null = null;
   const work = new SegmentWork({
     edge,
-    identity: offchainIdentity,
+    identity,
     workers,
     objectStore,
     renditions,
     serviceUri,
     version,
     harmfulInputs: log.reader.harmfulInputs(1),
+    fees: {
+      debit: (jobId, units, origin) => money?.money.accounts.debit(jobId, units, origin),
+      release: (jobId, origin) => money?.money.accounts.release(jobId, origin),
+    },
     onSessionReleased: (stream) => node?.sessionReleased(stream),
     onFault: fatal,
   });
   const { probe } = parts.options;
   const host = new Host({
     kinds: allKinds,
-    effects: work.effects,
+    effects: { ...work.effects, ...accountEffects(() => money?.money.accounts ?? null) },
     journal: log.journal,
     reader: log.reader,
     views: log.views,
@@ -230,10 +252,12 @@ function buildCore(parts: CoreParts): {
     onFault: fatal,
   });
   work.attach(host);
+  const { entities } = host.start();
+  money = openMoneyOf(parts, host);
   const secret = loadTokenSecret(config.storage.dataDir, edge.randomBytes);
   node = new OrchestratorNode({
     edge,
-    identity: offchainIdentity,
+    identity,
     serviceUri,
     nodes: config.node.nodes,
     version,
@@ -249,11 +273,23 @@ function buildCore(parts: CoreParts): {
     objectStore,
     mediaFetcher: outside.mediaFetcher,
     authorizer: outside.authorizer,
+    till: money?.money.till ?? null,
     logRefusal: () => log.journal.refusal,
     workersProblem: () => parts.health.problem,
     newTraceId: () => telemetry.events.begin(),
   });
-  return { node, host, work };
+  return { node, host, money, entities };
+}
+
+function openMoneyOf({ config, edge, telemetry, log, account, fatal }: CoreParts, host: Host): OpenMoney | null {
+  const { chain, pricing, storage } = config;
+  if (chain === null || pricing === null || account === null) return null;
+  return openMoney({
+    ...{ chain, pricing, account, host, edge, dataDir: storage.dataDir, reader: log.reader },
+    hmac: nativeHmacSha256,
+    logger: telemetry.logger,
+    onFault: fatal,
+  });
 }
 
 function capabilitiesOf({ workers }: Config, version: string): ReturnType<typeof advertisedCapabilities> {

@@ -16,6 +16,7 @@ const systemPackages: readonly SystemPackage[] = [
   ...["libavcodec", "libavfilter", "libavformat", "libavutil", "libswresample", "libswscale"].map(
     (library) => ({ name: `${library}-dev`, isPresent: () => hasLibrary(library) }),
   ),
+  { name: "libsecp256k1-dev", isPresent: () => hasLibrary("libsecp256k1") },
 ];
 
 /** Names of the Debian packages that this machine lacks. All that any command needs: one run installs them. */

@@ -37,6 +37,8 @@ export type ActorKind = {
   readonly decide: (snapshot: AnyMachineSnapshot | null, command: AnyCommand, facts: Facts) => Decided;
   /** Pure. The next deadline of an entity in this state, or null. */
   readonly deadline: (snapshot: AnyMachineSnapshot) => Deadline | null;
+  /** Its entities may stay open without a deadline: the chain or the operator moves them on, or nobody. */
+  readonly isMovedFromOutside?: true;
 };
 
 export function decided<E extends AnyEvent>(...events: readonly E[]): Decided<E> {

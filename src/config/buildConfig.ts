@@ -1,9 +1,12 @@
 import { readListener, readNodes, readOperatorAddress, readService, readServiceUri } from "./addressRules.ts";
+import { readChain } from "./chainRules.ts";
 import type { Config, LogConfig, StorageConfig, WorkersConfig } from "./config.ts";
 import type { Findings } from "./findings.ts";
 import type { FlagName, FlagSource, FlagValues } from "./flagTable.ts";
 import type { Mistake } from "./mistake.ts";
+import { readPricing } from "./pricingRules.ts";
 import type { ReadFile } from "./readFlags.ts";
+import { readSecret } from "./readSecret.ts";
 import { Secret } from "./secret.ts";
 
 /** What the rules see: the flags, where they came from, and the two outside facts they need. */
@@ -15,22 +18,22 @@ export type RuleInput = {
 };
 
 /**
- * Makes the {@link Config} of a solo off-chain orchestrator from parsed flags, or says everything that is in the
+ * Makes the {@link Config} of a solo orchestrator from parsed flags, or says everything that is in the
  * way. When `mistakes` is not empty, `config` holds stand-ins and must not be used.
  */
 export function buildConfig(input: RuleInput): { readonly config: Config } & Findings {
   const findings: Findings = { mistakes: [], notices: [] };
   const { values } = input;
   checkRole(input, findings);
-  checkNetwork(input, findings);
   const service = readService(values, findings);
   const listener = readListener(values, service, findings);
   const serviceUri = readServiceUri(values, service, listener);
+  const storage = readStorage(input, findings);
   const config: Config = {
     listener,
     operator: { bind: readOperatorAddress(values, listener, findings) },
     node: {
-      network: "offchain",
+      network: values.network,
       serviceUri,
       nodes: readNodes(values, findings),
       maxSessions: readMaxSessions(values, findings),
@@ -39,8 +42,10 @@ export function buildConfig(input: RuleInput): { readonly config: Config } & Fin
       isAvailabilityChecked: values.startupAvailabilityCheck,
       drainTimeoutMs: readDrainTimeout(values, findings),
     },
+    chain: readChain(input, storage.dataDir, findings),
+    pricing: readPricing(input, findings),
     workers: readWorkers(values, findings),
-    storage: readStorage(input, findings),
+    storage,
     log: readLog(values, findings),
     telemetry: {
       isMonitored: values.monitor,
@@ -100,16 +105,6 @@ function checkRole({ values, sources }: RuleInput, { mistakes, notices }: Findin
   }
 }
 
-function checkNetwork({ values }: RuleInput, { mistakes }: Findings): void {
-  if (values.network === "offchain") return;
-  mistakes.push({
-    flag: "network",
-    text: `-network ${values.network}: Reprise serves no chain yet, payments come with a later release`,
-    fix: "Take -network out (or set it to offchain) to serve your own gateways without payments; on a chain run go-livepeer.",
-    exitCode: 1,
-  });
-}
-
 function readMaxSessions(values: FlagValues, { mistakes }: Findings): number {
   const text = values.maxSessions;
   const isNumber = /^[+-]?\d{1,15}$/.test(text);
@@ -141,13 +136,6 @@ function readWebhook(values: FlagValues, { mistakes }: Findings): Secret | null 
     exitCode: 1,
   });
   return null;
-}
-
-/** A value that names an existing, non-empty file stands for that file's trimmed content. */
-function readSecret(text: string, readFile: ReadFile): Secret | null {
-  if (text === "") return null;
-  const content = readFile(text);
-  return new Secret(content.type === "file" && content.text.trim() !== "" ? content.text.trim() : text);
 }
 
 function readDrainTimeout(values: FlagValues, { mistakes }: Findings): number {

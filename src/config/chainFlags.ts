@@ -1,55 +1,95 @@
-import { accepted, flagsOf, refused } from "./flag.ts";
+import { accepted, flagsOf, onChain, refused, works } from "./flag.ts";
 
 const chain = flagsOf("chain");
 
-const offchain = accepted("has no effect off-chain: there are no payments and no chain to watch");
+const worksOnChain = onChain(works);
+const noTransactions = onChain(accepted("has no effect yet: Reprise sends no transactions yet"));
 
 /** Flags of go-livepeer that matter on a chain: keys, prices, tickets, rounds and rewards. */
 export const chainFlags = {
-  ethUrl: chain.text("", offchain, "JSON-RPC endpoint of the chain", { secrecy: "url" }),
-  ethController: chain.text("", offchain, "controller contract"),
-  ethAcctAddr: chain.text("", offchain, "account in the key store"),
-  ethPassword: chain.text("", offchain, "pass phrase of the key, or a file with it", {
+  ethUrl: chain.text("", worksOnChain, "JSON-RPC endpoint of the chain, http or https", { secrecy: "url" }),
+  ethController: chain.text("", worksOnChain, "controller contract; known networks have theirs built in"),
+  ethAcctAddr: chain.text(
+    "",
+    worksOnChain,
+    "account in the key store; may be left out when there is only one",
+  ),
+  ethPassword: chain.text("", worksOnChain, "pass phrase of the key, or a file with it", {
     secrecy: "secret",
     isFileOrLiteral: true,
   }),
-  ethKeystorePath: chain.text("", offchain, "key store folder or key file"),
-  ethOrchAddr: chain.text("", offchain, "registered account that receives tickets"),
-  transactionTimeout: chain.duration(300_000, offchain, "wait for one try of a transaction", {
+  ethKeystorePath: chain.text(
+    "",
+    worksOnChain,
+    "key store folder or key file; empty is the folder keystore in the data folder",
+  ),
+  ethOrchAddr: chain.text(
+    "",
+    worksOnChain,
+    "registered account that receives tickets; empty is the own account",
+  ),
+  transactionTimeout: chain.duration(300_000, noTransactions, "wait for one try of a transaction", {
     field: "TxTimeout",
   }),
-  maxTransactionReplacements: chain.count(1, offchain, "fee raises of a transaction that hangs", {
+  maxTransactionReplacements: chain.count(1, noTransactions, "fee raises of a transaction that hangs", {
     field: "MaxTxReplacements",
   }),
-  gasLimit: chain.count(0, offchain, "fixed gas limit, 0 estimates"),
-  minGasPrice: chain.optionalWei("int64", 0n, offchain, "lowest gas price in wei"),
-  maxGasPrice: chain.optionalWei("int", 0n, offchain, "highest gas price in wei, 0 for none"),
-  blockPollingInterval: chain.count(5, offchain, "seconds between two polls of blocks and gas price"),
-  initializeRound: chain.toggle(false, offchain, "start new rounds"),
+  gasLimit: chain.count(0, noTransactions, "fixed gas limit, 0 estimates"),
+  minGasPrice: chain.optionalWei(
+    "int64",
+    0n,
+    worksOnChain,
+    "lowest gas price in wei; unset is 0, on mainnet 1 gwei",
+  ),
+  maxGasPrice: chain.optionalWei("int", 0n, worksOnChain, "highest gas price in wei, 0 for none"),
+  blockPollingInterval: chain.count(5, worksOnChain, "seconds between two polls of blocks and gas price"),
+  initializeRound: chain.toggle(
+    false,
+    onChain(
+      refused(
+        "Reprise starts no rounds yet, that comes with the next release: run `livepeer -initializeRound` beside it.",
+      ),
+    ),
+    "start new rounds",
+  ),
   initializeRoundMaxDelay: chain.duration(
     30_000,
-    offchain,
+    noTransactions,
     "longest random delay before a new round is started",
   ),
-  reward: chain.optionalToggle(false, offchain, "call reward each round"),
+  reward: chain.optionalToggle(
+    false,
+    onChain(
+      refused(
+        "Reprise does not call reward yet, that comes with the next release: take it out and run `livepeer -reward` beside it.",
+      ),
+    ),
+    "call reward each round",
+  ),
   redeemer: chain.toggle(
     false,
     refused("Reprise cannot be a redeemer yet: run go-livepeer's `livepeer -redeemer` for that role."),
     "run a ticket redeemer",
   ),
-  redeemerAddr: chain.text("", offchain, "redeemer to use"),
-  pricePerUnit: chain.optionalText("0", offchain, "price in wei, or with a currency behind it"),
-  pixelsPerUnit: chain.text("1", offchain, "pixels that the price is for"),
+  redeemerAddr: chain.text(
+    "",
+    onChain(refused("Reprise cannot hand its tickets to a redeemer yet: take it out.")),
+    "redeemer to use",
+  ),
+  pricePerUnit: chain.optionalText("0", worksOnChain, "price in wei, or with a currency behind it"),
+  pixelsPerUnit: chain.text("1", worksOnChain, "pixels that the price is for, such as 1e12"),
   priceFeedAddr: chain.text(
     "0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612",
-    offchain,
+    worksOnChain,
     "price feed contract for currencies",
   ),
-  autoAdjustPrice: chain.toggle(true, offchain, "add the cost of redemption to the price"),
-  pricePerGateway: chain.text("", offchain, "prices for single gateways, JSON or a file with it", {
+  autoAdjustPrice: chain.toggle(true, worksOnChain, "add the cost of redemption to the price"),
+  pricePerGateway: chain.text("", worksOnChain, "prices for single gateways, JSON or a file with it", {
     isFileOrLiteral: true,
   }),
-  pricePerBroadcaster: chain.text("", offchain, "old name of -pricePerGateway", { isFileOrLiteral: true }),
-  ticketEV: chain.text("8000000000", offchain, "expected value of a ticket in wei"),
-  maxFaceValue: chain.text("0", offchain, "highest face value of a ticket in wei, 0 for none"),
+  pricePerBroadcaster: chain.text("", worksOnChain, "old name of -pricePerGateway, wins over it", {
+    isFileOrLiteral: true,
+  }),
+  ticketEV: chain.text("8000000000", worksOnChain, "expected value of a ticket in wei"),
+  maxFaceValue: chain.text("0", worksOnChain, "highest face value of a ticket in wei, 0 for none"),
 } as const;

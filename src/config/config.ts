@@ -1,3 +1,5 @@
+import type { Rational } from "../protocol/rational.ts";
+import type { Hex } from "../shared/brand.ts";
 import type { HostPort } from "./addresses.ts";
 import type { Secret } from "./secret.ts";
 
@@ -6,6 +8,10 @@ export type Config = {
   readonly listener: ListenerConfig;
   readonly operator: OperatorConfig;
   readonly node: NodeConfig;
+  /** Null off-chain. */
+  readonly chain: ChainConfig | null;
+  /** Null off-chain: there are no payments. */
+  readonly pricing: PricingConfig | null;
   readonly workers: WorkersConfig;
   readonly storage: StorageConfig;
   readonly log: LogConfig;
@@ -30,8 +36,8 @@ export type OperatorConfig = {
 
 /** What the node tells the network, and whom it serves. */
 export type NodeConfig = {
-  /** `offchain`: the only network so far. */
-  readonly network: "offchain";
+  /** `offchain`, or the name of a chain's network. */
+  readonly network: string;
   /** What gateways are told, without a slash at the end; "" advertises only `nodes` (`-serviceAddr none`). */
   readonly serviceUri: string;
   /** Further instances, each an https URI, in the order given. */
@@ -46,6 +52,61 @@ export type NodeConfig = {
   readonly isAvailabilityChecked: boolean;
   /** How long a stop waits for running segments, in milliseconds. */
   readonly drainTimeoutMs: number;
+};
+
+/** Which chain, through what, and as whom. Accounts are lower-case. */
+export type ChainConfig = {
+  /** As given with `-network`: never `offchain`. */
+  readonly network: string;
+  /** JSON-RPC endpoint over http or https. May hold a key: never log it whole. */
+  readonly url: Secret;
+  readonly controller: Hex;
+  /** The account in the key store, lower-case with `0x`; "" means the only one there. */
+  readonly accountText: string;
+  /** A folder of key files, or one key file. */
+  readonly keystorePath: string;
+  /** Pass phrase of the key; null when none was given, which stands for the empty one. */
+  readonly password: Secret | null;
+  /** The registered account that tickets are made out to; null means our own account. */
+  readonly recipient: Hex | null;
+  /** How often blocks and gas price are read, in milliseconds. */
+  readonly pollMs: number;
+  /** Wei per gas, not negative. */
+  readonly minGasPrice: bigint;
+  /** Wei per gas, not below {@link minGasPrice}; null = no limit. */
+  readonly maxGasPrice: bigint | null;
+  /** Gas that the redemption of one ticket is taken to cost. */
+  readonly redeemGas: bigint;
+  /** Price feed contract that converts currencies. */
+  readonly priceFeed: Hex;
+};
+
+/** What work costs and what tickets may look like. */
+export type PricingConfig = {
+  /** For every gateway without a price of its own. */
+  readonly base: PriceSetting;
+  /** By the gateway's account, lower-case. */
+  readonly perGateway: ReadonlyMap<Hex, PriceSetting>;
+  /** Whether the cost of redemption is added to the price. */
+  readonly isAutoAdjusted: boolean;
+  /** Expected value of a ticket, in wei; 0 only when every price is 0. */
+  readonly ticketEv: bigint;
+  /** Highest face value of a ticket, in wei, not below {@link ticketEv}; 0 = no limit. */
+  readonly maxFaceValue: bigint;
+  /** Wei of unredeemed face value that may be at risk with one gateway before it is refused. */
+  readonly maxGatewayLoss: bigint;
+};
+
+/** A price as an operator wrote it. What it is in wei may change with the price feed. */
+export type PriceSetting = {
+  /** Of `currency`, for `pixelsPerUnit`; not negative. */
+  readonly amount: Rational;
+  /** "" or `wei`, `eth`, else upper case: a currency that the price feed has to know. */
+  readonly currency: string;
+  /** Above 0. */
+  readonly pixelsPerUnit: Rational;
+  /** For people, such as `0.13USD / 1e12`. */
+  readonly wording: string;
 };
 
 /** Where and with what to transcode. */

@@ -12,10 +12,14 @@ import { redactUrl } from "./secret.ts";
  * What happens when an operator sets a flag: it works; it is accepted and a one-line notice says why it changes
  * nothing here yet; or the start fails and says what to use instead.
  */
-export type FlagStatus =
+export type PlainStatus =
   | { readonly type: "works" }
   | { readonly type: "accepted"; readonly notice: string }
   | { readonly type: "refused"; readonly instead: string };
+
+/** A {@link PlainStatus} everywhere, or one on a chain and an acceptance off-chain. */
+export type FlagStatus =
+  PlainStatus | { readonly type: "chain"; readonly onChain: PlainStatus; readonly offchainNotice: string };
 
 /** Who has a use for the flag; groups the reference page and the help text. */
 export type FlagGroup = "node" | "transcoding" | "monitoring" | "chain" | "ai" | "gateway" | "signer" | "own";
@@ -54,14 +58,34 @@ export type FlagOptions = {
   readonly isFileOrLiteral?: boolean;
 };
 
-export const works: FlagStatus = { type: "works" };
+export const works: PlainStatus = { type: "works" };
 
-export function accepted(notice: string): FlagStatus {
+export function accepted(notice: string): PlainStatus {
   return { type: "accepted", notice };
 }
 
-export function refused(instead: string): FlagStatus {
+export function refused(instead: string): PlainStatus {
   return { type: "refused", instead };
+}
+
+/** Accepted with a notice off-chain; `status` on a chain. */
+export function onChain(status: PlainStatus): FlagStatus {
+  return {
+    type: "chain",
+    onChain: status,
+    offchainNotice: "has no effect off-chain: there are no payments and no chain to watch",
+  };
+}
+
+/** What a status means on one kind of network. */
+export function statusOn(status: FlagStatus, network: "offchain" | "chain"): PlainStatus {
+  if (status.type !== "chain") return status;
+  return network === "chain" ? status.onChain : accepted(status.offchainNotice);
+}
+
+/** Whether a flag does something on some network. */
+export function isUseful(status: FlagStatus): boolean {
+  return statusOn(status, "chain").type === "works";
 }
 
 /** Constructors of rows that share a group, so that a table reads as name, type, default, status, help. */

@@ -1,4 +1,4 @@
-import type { AnyFlag, FlagGroup } from "./flag.ts";
+import { type AnyFlag, type FlagGroup, isUseful } from "./flag.ts";
 import { environmentName, type FlagName, flagNames, flagOf } from "./flagTable.ts";
 
 /** Titles of the flag groups, in the order in which they are shown. */
@@ -29,12 +29,12 @@ export function renderHelp(): string {
     `A flag is -name value or -name=value, with one or two dashes. Environment: ${environmentName("maxSessions")}=5. File: -config <path>.`,
   ];
   for (const group of groupOrder) {
-    const working = flagsInGroup(group).filter(([, flag]) => flag.status.type === "works");
+    const working = flagsInGroup(group).filter(([, flag]) => isUseful(flag.status));
     if (working.length === 0) continue;
     lines.push("", `${groupTitles[group]}:`);
     for (const [name, flag] of working) lines.push(`  -${name} ${flag.kind}`, `        ${describe(flag)}`);
   }
-  const rest = flagNames.filter((name) => flagOf(name).status.type !== "works");
+  const rest = flagNames.filter((name) => !isUseful(flagOf(name).status));
   lines.push(
     "",
     "Flags of go-livepeer that are known but change nothing here, or are refused with what to use instead:",

@@ -1,4 +1,4 @@
-import { accepted, flagsOf, refused, works } from "./flag.ts";
+import { accepted, flagsOf, onChain, refused, works } from "./flag.ts";
 
 const node = flagsOf("node");
 const transcoding = flagsOf("transcoding");
@@ -7,7 +7,7 @@ const own = flagsOf("own");
 
 const noEvents = accepted("has no effect: an orchestrator sends no events to a broker");
 
-/** Flags of go-livepeer that an off-chain orchestrator has a use for. */
+/** Flags of go-livepeer that every orchestrator has a use for. */
 export const nodeFlags = {
   network: node.text("offchain", works, "network: offchain, or a chain's name"),
   orchestrator: node.toggle(
@@ -101,5 +101,10 @@ export const ownFlags = {
   ),
   capacity: own.text("auto", works, "pixels per second this node may sell; auto measures it at the start"),
   workers: own.count(0, works, "transcode worker processes; 0 chooses by CPUs and GPUs"),
+  maxGatewayLoss: own.text(
+    "20000000000000000",
+    onChain(works),
+    "wei of unredeemed face value that may be at risk with one gateway before it is refused",
+  ),
   drainTimeout: own.duration(30_000, works, "how long a stop waits for running segments"),
 } as const;

@@ -1,8 +1,10 @@
 import { buildConfig } from "./buildConfig.ts";
 import type { Config } from "./config.ts";
+import { statusOn } from "./flag.ts";
 import { type FlagName, type FlagSource, type FlagValues, flagNames, flagOf } from "./flagTable.ts";
 import { renderHelp, renderMistJson } from "./helpText.ts";
 import { type Mistake, renderMistakes } from "./mistake.ts";
+import { offchainNetwork } from "./networks.ts";
 import { type ReadFile, readFlags } from "./readFlags.ts";
 import { changedSettings, renderSettingsTable, type Setting } from "./settingsTable.ts";
 
@@ -87,18 +89,18 @@ export function parseConfig(options: ParseConfigOptions): ParseConfigResult {
 function checkStatus(values: FlagValues, sources: ReadonlyMap<FlagName, FlagSource>) {
   const mistakes: Mistake[] = [];
   const notices: string[] = [];
+  const network = values.network === offchainNetwork ? "offchain" : "chain";
   for (const name of flagNames) {
     const flag = flagOf(name);
     const value: unknown = values[name];
-    if (flag.status.type === "works" || !sources.has(name) || value === flag.default) continue;
-    if (flag.status.type === "accepted") notices.push(`-${name} ${flag.status.notice}.`);
-    else
-      mistakes.push({
-        flag: name,
-        text: `-${name} is not possible here`,
-        fix: flag.status.instead,
-        exitCode: 1,
-      });
+    const status = statusOn(flag.status, network);
+    if (status.type === "works" || !sources.has(name) || value === flag.default) continue;
+    if (status.type === "accepted") notices.push(`-${name} ${status.notice}.`);
+    // Switching off what we cannot do is what we do.
+    else if (value !== false) {
+      const text = `-${name} is not possible here`;
+      mistakes.push({ flag: name, text, fix: status.instead, exitCode: 1 });
+    }
   }
   return { mistakes, notices };
 }

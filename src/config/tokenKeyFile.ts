@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { BaseError, errorText } from "../shared/errors.ts";
+import { readSecretFile, writeSecretFile } from "./secretFile.ts";
 
 const fileName = "token.key";
 const secretBytes = 32;
@@ -15,31 +15,16 @@ const secretBytes = 32;
 export function loadTokenSecret(dataDir: string, randomBytes: (length: number) => Uint8Array): Uint8Array {
   const path = join(dataDir, fileName);
   try {
-    const known = readIfThere(path);
+    const known = readSecretFile(path);
     if (known !== null) {
       if (!/^[0-9a-f]{64}\n?$/.test(known)) throw new Error("it does not hold 32 bytes in hexadecimal");
       return Uint8Array.from(Buffer.from(known.trim(), "hex"));
     }
     const secret = randomBytes(secretBytes);
-    // Written whole and synced under another name first: a crash leaves either no key or this one.
-    const draft = `${path}.new`;
-    const file = openSync(draft, "w", 0o600);
-    writeSync(file, `${Buffer.from(secret).toString("hex")}\n`);
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(draft, path);
+    writeSecretFile(path, `${Buffer.from(secret).toString("hex")}\n`);
     return secret;
   } catch (error) {
     throw new TokenKeyError(path, error);
-  }
-}
-
-function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
   }
 }
 

@@ -10,6 +10,8 @@ import {
   type OrchestratorInfo,
   OrchestratorInfoSchema,
   OrchestratorRequestSchema,
+  type PaymentResult,
+  PaymentResultSchema,
   PingPongSchema,
   type SegData,
   SegDataSchema,
@@ -52,6 +54,19 @@ export type SegmentSubmission = {
   /** Keccak-256 of `media`; computed when absent. */
   readonly keccak256?: Uint8Array;
 };
+
+/** The account of a gateway that pays, and its proof: see `orchestratorRequestMessage`. */
+export type GatewayAccount = {
+  /** 20 bytes. */
+  readonly address: Uint8Array;
+  /** 65 bytes. */
+  readonly sig: Uint8Array;
+};
+
+/** What came back from POST /payment. */
+export type PaymentAnswer =
+  | { readonly type: "answer"; readonly result: PaymentResult }
+  | { readonly type: "refused"; readonly status: number; readonly text: string };
 
 /** Milliseconds since the upload began. */
 export type SegmentTimes = {
@@ -114,9 +129,14 @@ export class GatewayClient {
    * Asks for the orchestrator's terms; each answer opens a session of its own.
    * @throws GrpcStatusError with the orchestrator's text when it refuses
    */
-  getOrchestrator(need?: { readonly capabilities?: Capabilities }): Promise<OrchestratorInfo> {
+  getOrchestrator(need?: {
+    readonly capabilities?: Capabilities;
+    /** Who asks; nobody when absent, as off-chain. */
+    readonly account?: GatewayAccount;
+  }): Promise<OrchestratorInfo> {
     const request = create(OrchestratorRequestSchema, {
       address: new Uint8Array(20),
+      ...need?.account,
       ...(need?.capabilities === undefined ? {} : { capabilities: need.capabilities }),
     });
     return this.#grpc(
@@ -160,15 +180,28 @@ export class GatewayClient {
       ...headers,
     };
     const startedMs = performance.now();
-    const answer =
-      this.#options.segmentHttp === "h2"
-        ? await this.#postHttp2(fields, media)
-        : await this.#postHttp1(fields, media);
+    const answer = await this.#post("/segment", fields, media);
     const times = { acceptedMs: answer.headersMs, answeredMs: performance.now() - startedMs };
     if (answer.status !== 200) {
       return { type: "refused", status: answer.status, text: new TextDecoder().decode(answer.body), times };
     }
     return { type: "answer", result: fromBinary(TranscodeResultSchema, answer.body), times };
+  }
+
+  /**
+   * POST /payment: a payment that no segment comes with.
+   * @param payment - the encoded `net.Payment`
+   */
+  async postPayment(segData: Uint8Array, payment: Uint8Array): Promise<PaymentAnswer> {
+    const fields = {
+      "livepeer-segment": encodeBase64(segData),
+      "livepeer-payment": encodeBase64(payment),
+    };
+    const answer = await this.#post("/payment", fields, new Uint8Array(0));
+    if (answer.status !== 200) {
+      return { type: "refused", status: answer.status, text: new TextDecoder().decode(answer.body) };
+    }
+    return { type: "answer", result: fromBinary(PaymentResultSchema, answer.body) };
   }
 
   /**
@@ -193,23 +226,28 @@ export class GatewayClient {
     this.#segmentSession = null;
   }
 
-  async #postHttp2(headers: Readonly<Record<string, string>>, media: Uint8Array) {
+  #post(path: string, headers: Readonly<Record<string, string>>, body: Uint8Array) {
+    return this.#options.segmentHttp === "h2"
+      ? this.#postHttp2(path, headers, body)
+      : this.#postHttp1(path, headers, body);
+  }
+
+  async #postHttp2(path: string, headers: Readonly<Record<string, string>>, body: Uint8Array) {
     this.#segmentSession = this.#reuse(this.#segmentSession);
     return http2Call(
       await this.#segmentSession,
-      { method: "POST", path: "/segment", headers, body: media },
+      { method: "POST", path, headers, body },
       { timeoutMs: this.#options.segmentTimeoutMs, answerBytesMax: ANSWER_BYTES_MAX },
     );
   }
 
-  async #postHttp1(headers: Readonly<Record<string, string>>, media: Uint8Array) {
+  async #postHttp1(path: string, headers: Readonly<Record<string, string>>, body: Uint8Array) {
     const startedMs = performance.now();
-    const url = `${this.#origin}/segment`;
-    // A copy-free view: fetch only reads it.
-    const body = media as Uint8Array<ArrayBuffer>;
+    const url = `${this.#origin}${path}`;
     const response = await this.#fetch(
       url,
-      { method: "POST", headers, body },
+      // A copy-free view: fetch only reads it.
+      { method: "POST", headers, body: body as Uint8Array<ArrayBuffer> },
       this.#options.segmentTimeoutMs,
     );
     const headersMs = performance.now() - startedMs;

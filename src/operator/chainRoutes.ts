@@ -1,4 +1,4 @@
-/** A route that needs the chain: off-chain it checks its parameters, if it does that first, and then refuses. */
+/** A route that needs the chain: without one it checks its parameters, if it does that first, and then refuses. */
 export type ChainRoute = {
   /** Whether the form is parsed before the chain is asked for. */
   readonly isFormFirst: boolean;
@@ -13,7 +13,7 @@ const form = (...required: readonly string[]): ChainRoute => ({ isFormFirst: tru
  * The routes of go-livepeer's operator port that answer `missing ETH client` off-chain.
  *
  * `/currentBlock` and `/setMaxFaceValue` make go-livepeer panic there; `/setPriceForBroadcaster` changes a price
- * that nobody is ever quoted: all three are refused in the same words until there are payments.
+ * that nobody is ever quoted: all three are refused in the same words off-chain.
  *
  * Source: go-livepeer server/webserver.go, server/handlers.go; recorded `route` rows; operator sheet 2.2.
  */

@@ -1,23 +1,16 @@
+import { checksumHex } from "../protocol/account.ts";
+import { formatRational } from "../protocol/rational.ts";
 import { type Answer, errorAnswer, jsonAnswer, textAnswer } from "./answer.ts";
 import { chainRoutes } from "./chainRoutes.ts";
-import type { Form } from "./form.ts";
-import type { OperatorNode, OperatorNotice } from "./ports.ts";
-
-/** A request after the checks that concern every route. */
-export type OperatorRequest = {
-  readonly method: string;
-  /** Decoded and clean, such as `/status`. */
-  readonly path: string;
-  /** Reads query and body; called at most once, and only by routes that take parameters. */
-  readForm(): Promise<Form>;
-};
-
-export type RouteContext = {
-  readonly node: OperatorNode;
-  readonly notify: (notice: OperatorNotice) => void;
-};
-
-type Handler = (request: OperatorRequest, context: RouteContext) => Answer | Promise<Answer>;
+import {
+  type Handler,
+  type OperatorRequest,
+  type Parameters,
+  type RouteContext,
+  withParameters,
+} from "./handler.ts";
+import { moneyHandlers } from "./moneyRoutes.ts";
+import type { OperatorChain, OperatorNode } from "./ports.ts";
 
 /**
  * The profile names that go-livepeer lists, in a fixed order (its own is random).
@@ -46,7 +39,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   "/status": (_, { node }) => jsonAnswer(nodeStatus(node)),
   "/IsOrchestrator": () => textAnswer("true"),
   "/IsRedeemer": () => textAnswer("false"),
-  "/EthChainID": () => textAnswer("0"),
+  "/EthChainID": (_, { node }) => textAnswer(String(node.chain?.chainId ?? 0n)),
   "/getLogLevel": (_, { node }) => textAnswer(String(node.verbosity())),
   "/setLogLevel": withParameters(["loglevel"], setLogLevel),
   "/setMaxSessions": withParameters(["maxSessions"], setMaxSessions),
@@ -79,35 +72,37 @@ const handlers: Readonly<Record<string, Handler>> = {
   "/debug": () => textAnswer("\n\nLatestPlaylist: <nil>"),
 };
 
+/**
+ * What a node on a chain knows without asking it.
+ *
+ * Source: operator sheet 2.2.
+ */
+const chainFacts: Readonly<Record<string, (chain: OperatorChain) => string>> = {
+  "/ethAddr": (chain) => checksumHex(chain.account),
+  "/minGasPrice": (chain) => String(chain.minGasPrice()),
+  // Empty when there is no limit.
+  "/maxGasPrice": (chain) => String(chain.maxGasPrice() ?? ""),
+};
+
 /** The answer to a path that does not exist. Source: Go net/http NotFound. */
 export const notFound: Answer = errorAnswer(404, "404 page not found");
 
 /** Answers one request. Any method is as good as any other, as in go-livepeer. */
 export function answerRequest(request: OperatorRequest, context: RouteContext): Answer | Promise<Answer> {
-  if (Object.hasOwn(handlers, request.path))
-    return (handlers[request.path] ?? (() => notFound))(request, context);
-  const chainRoute = Object.hasOwn(chainRoutes, request.path) ? chainRoutes[request.path] : undefined;
+  const { path } = request;
+  if (Object.hasOwn(handlers, path)) return (handlers[path] ?? (() => notFound))(request, context);
+  const { money, chain } = context.node;
+  const moneyHandler = money === null ? null : moneyHandlers(money)[path];
+  if (moneyHandler !== undefined && moneyHandler !== null) return moneyHandler(request, context);
+  if (chain !== null && Object.hasOwn(chainFacts, path)) return textAnswer(chainFacts[path]?.(chain) ?? "");
+  const chainRoute = Object.hasOwn(chainRoutes, path) ? chainRoutes[path] : undefined;
   if (chainRoute === undefined) return notFound;
-  const refuse = () => errorAnswer(500, "missing ETH client");
+  // go-livepeer answers these on a chain: saying there that the client is missing would send people looking for it.
+  const refuse = () =>
+    chain === null
+      ? errorAnswer(500, "missing ETH client")
+      : errorAnswer(501, `${path} is not served by Reprise yet`);
   return chainRoute.isFormFirst ? withParameters(chainRoute.required, refuse)(request, context) : refuse();
-}
-
-type Parameters = (name: string) => string;
-
-/** Wraps a handler that needs parameters: a bad form is 500, a missing one 400, both in go-livepeer's words. */
-function withParameters(
-  required: readonly string[],
-  handle: (parameters: Parameters, context: RouteContext) => Answer,
-): Handler {
-  return async (request, context) => {
-    const form = await request.readForm();
-    if (form.type === "bad") return errorAnswer(500, `parse form error: ${form.text}`);
-    const parameter: Parameters = (name) => form.values.get(name) ?? "";
-    const missing = required.find((name) => parameter(name) === "");
-    return missing === undefined
-      ? handle(parameter, context)
-      : errorAnswer(400, `missing form param: ${missing}`);
-  };
 }
 
 function setLogLevel(parameter: Parameters, { node, notify }: RouteContext): Answer {
@@ -168,6 +163,10 @@ function nodeStatus(node: OperatorNode) {
       Capacity: capacity,
     })),
     LocalTranscoding: facts.isLocalTranscoding,
-    BroadcasterPrices: {},
+    BroadcasterPrices: Object.fromEntries(
+      [...(node.money?.prices() ?? [])]
+        .map(([scope, price]) => [scope, formatRational(price)] as const)
+        .sort(([left], [right]) => (left < right ? -1 : 1)),
+    ),
   };
 }

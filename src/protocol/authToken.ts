@@ -57,7 +57,16 @@ export function issueToken(
   nowMs: UnixMs,
 ): AuthToken {
   assert(random.length === SESSION_ID_BYTES, "A session id needs 16 random bytes.");
-  const sessionId = plainHex(random);
+  return tokenOf(keys, account, plainHex(random), nowMs);
+}
+
+/** A fresh token of a session that exists: it ends later, and is otherwise the same. */
+export function tokenOf(
+  keys: TokenKeys,
+  account: Uint8Array,
+  sessionId: string,
+  nowMs: UnixMs,
+): AuthToken {
   const expiration = BigInt(Math.floor(nowMs / 1000) + TOKEN_LIFETIME_SECONDS);
   return create(AuthTokenSchema, {
     token: sealToken(keys, account, sessionId, expiration),

@@ -7,12 +7,7 @@ import { renderFields, renderJson, renderTable, renderTime } from "./render.ts";
 import { writeSlice } from "./slice.ts";
 import { openDataDir, openSliceFile, type ReplaySource } from "./source.ts";
 import { verify } from "./verify.ts";
-
-/** Where a replay command writes. */
-export type ReplayOutput = {
-  readonly print: (line: string) => void;
-  readonly printError: (line: string) => void;
-};
+import type { CommandOutput } from "./terminal.ts";
 
 const usage = `Replays an event log. It reads only: a running node is not disturbed.
 
@@ -38,7 +33,7 @@ type Flags = {
 };
 
 /** Runs one replay command. Returns the exit code: 0 good, 1 a difference was found, 2 the command is wrong. */
-export async function runReplay(argv: readonly string[], output: ReplayOutput): Promise<number> {
+export async function runReplay(argv: readonly string[], output: CommandOutput): Promise<number> {
   try {
     const words = argv[0] === "--" ? argv.slice(1) : argv;
     const { values, positionals } = parseArgs({
@@ -95,7 +90,7 @@ async function runCommand(
   command: string,
   source: ReplaySource,
   flags: Flags,
-  output: ReplayOutput,
+  output: CommandOutput,
 ): Promise<number> {
   switch (command) {
     case "list":
@@ -115,7 +110,7 @@ async function runCommand(
   }
 }
 
-function list(source: ReplaySource, flags: Flags, { print }: ReplayOutput): number {
+function list(source: ReplaySource, flags: Flags, { print }: CommandOutput): number {
   const open = new Set(source.reader.openStreams().map(({ stream }) => stream));
   const rows = source.reader.sessionSummaries(flags.limit, { isOpenOnly: flags.isOpenOnly });
   if (flags.isJson) {
@@ -166,7 +161,7 @@ function streamsFor(source: ReplaySource, word: string): readonly string[] {
   return found.map(({ stream }) => stream);
 }
 
-function timeline(source: ReplaySource, flags: Flags, { print }: ReplayOutput): number {
+function timeline(source: ReplaySource, flags: Flags, { print }: CommandOutput): number {
   const replay = new Replay();
   const rows: string[][] = [];
   for (const recorded of eventsFor(source, flags.words[0])) {
@@ -187,7 +182,7 @@ function timeline(source: ReplaySource, flags: Flags, { print }: ReplayOutput): 
   return 0;
 }
 
-function state(source: ReplaySource, flags: Flags, { print }: ReplayOutput): number {
+function state(source: ReplaySource, flags: Flags, { print }: CommandOutput): number {
   const replay = new Replay();
   let last: RecordedEvent | null = null;
   for (const recorded of eventsFor(source, flags.words[0])) {
@@ -212,7 +207,7 @@ function state(source: ReplaySource, flags: Flags, { print }: ReplayOutput): num
   return 0;
 }
 
-function runVerify(source: ReplaySource, flags: Flags, { print }: ReplayOutput): number {
+function runVerify(source: ReplaySource, flags: Flags, { print }: CommandOutput): number {
   const startedMs = performance.now();
   const result = verify(source);
   const seconds = (performance.now() - startedMs) / 1_000;
@@ -228,7 +223,7 @@ function runVerify(source: ReplaySource, flags: Flags, { print }: ReplayOutput):
   return result.findings.length === 0 ? 0 : 1;
 }
 
-async function runExport(source: ReplaySource, flags: Flags, { print }: ReplayOutput): Promise<number> {
+async function runExport(source: ReplaySource, flags: Flags, { print }: CommandOutput): Promise<number> {
   if (flags.out === null) throw new ReplayUsageError("Name the file to write: `--out FILE`.");
   const words = flags.words.length > 0 ? flags.words : [""];
   const streams =

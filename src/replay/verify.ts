@@ -163,8 +163,11 @@ class Verifier {
         );
         continue;
       }
-      const deadline = kindOf(stream).kind.deadline(snapshot);
-      if (deadline === null && !owed.has(stream) && !this.#hasOpenParts(stream)) {
+      const { kind } = kindOf(stream);
+      const deadline = kind.deadline(snapshot);
+      const isAwaited =
+        owed.has(stream) || this.#hasOpenParts(stream, snapshot.context) || kind.isMovedFromOutside === true;
+      if (deadline === null && !isAwaited) {
         this.#find(
           stream,
           `It is \`${stateName(snapshot)}\`, and neither a deadline nor an effect will move it.`,
@@ -183,8 +186,11 @@ class Verifier {
     return this.#source.reader.activityAfterMs(stream, atMs) > forgottenAfterMs;
   }
 
-  /** A session waits for its segments: they move it on. */
-  #hasOpenParts(stream: string): boolean {
+  /** A session waits for its segments, an account for the jobs that it holds: they move it on. */
+  #hasOpenParts(stream: string, context: unknown): boolean {
+    const { openJobs } = context as { readonly openJobs?: readonly { readonly jobId: string }[] };
+    // Money that is spoken for by a job that has ended would never be free again.
+    if (openJobs !== undefined) return openJobs.every(({ jobId }) => this.#versions.has(`segment:${jobId}`));
     const id = stream.slice(stream.indexOf(":") + 1);
     for (const other of this.#versions.keys()) if (other.includes(`:${id}/`)) return true;
     return false;

@@ -10,9 +10,10 @@ export function machineHash(kind: ActorKind): string {
   const named = [implementations.actions, implementations.guards].map((group) =>
     Object.entries(group ?? {}).sort(([left], [right]) => (left < right ? -1 : 1)),
   );
-  const text = JSON.stringify([kind.kind, definition, config.context ?? null, named], (_, value: unknown) =>
-    typeof value === "function" ? codeOf(value) : value,
-  );
+  const text = JSON.stringify([kind.kind, definition, config.context ?? null, named], (_, value: unknown) => {
+    if (typeof value === "bigint") return `${value}n`;
+    return typeof value === "function" ? codeOf(value) : value;
+  });
   return new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 16);
 }
 

@@ -22,6 +22,8 @@ export type Edge = {
   randomBytes(length: number): Uint8Array;
   /** Keccak-256 of bytes that are whole in memory: 32 bytes. Pure, but native where it can be. */
   keccak256(bytes: Uint8Array): Uint8Array;
+  /** Milliseconds that never go back and do not follow the wall clock; `performance.now()` when absent. */
+  readonly monotonicMs?: () => number;
 };
 
 /** Everything a codec needs to know about one segment, apart from its bytes. */
@@ -184,4 +186,80 @@ export type Identity = {
   sign(message: Uint8Array): Uint8Array;
   /** Whether `signature` is the account's over the 32-byte `message` as a personal message. */
   isSignedBy(message: Uint8Array, signature: Uint8Array, account: Uint8Array): boolean;
+};
+
+/** Where the chain stands, as far as this node knows. */
+export type ChainClock = {
+  readonly lastInitializedRound: bigint;
+  /** L1 block hash of that round, 32 bytes; all zero when the chain stored none (it happens on Arbitrum). */
+  readonly roundBlockHash: Uint8Array;
+  /** The same of the round before it. */
+  readonly previousRoundBlockHash: Uint8Array;
+  /**
+   * L1 block number. Never goes back. While the chain cannot be read it goes on by the clock, one block every
+   * 12 seconds, so that what we sign does not expire under the feet of honest gateways.
+   */
+  readonly l1Block: bigint;
+  readonly transcoderPoolSize: bigint;
+  /** Rounds for which a ticket stays redeemable, its own included. */
+  readonly ticketValidityPeriod: bigint;
+  /** Whether our recipient is in the active set of that round. */
+  readonly isRecipientActive: boolean;
+  /** When the chain was last read with success. Unix milliseconds. */
+  readonly readAtMs: UnixMs;
+};
+
+/** What a gateway has put into the TicketBroker, in wei. Source: payments sheet 5.2. */
+export type SenderFunds = {
+  readonly deposit: bigint;
+  /** What remains of its reserve (F). */
+  readonly reserve: bigint;
+  /** Claimed from that reserve in this round by everybody (C). */
+  readonly claimedInRound: bigint;
+  /** Claimed by our recipient in this round (c). */
+  readonly claimedByUs: bigint;
+  /** Round in which it may take everything back; 0 = it has not asked to. */
+  readonly withdrawRound: bigint;
+  /** When this was read. Unix milliseconds. */
+  readonly readAtMs: UnixMs;
+};
+
+/** The chain as payments need it. Everything but the two reads answers at once, from memory. */
+export type ChainView = {
+  /** The registered account that tickets are made out to, 20 bytes. */
+  readonly recipient: Uint8Array;
+  /** Null until the chain was read once, in this life of the node or in an earlier one. */
+  clock(): ChainClock | null;
+  /** Wei per gas, already between the configured bounds; 0 when unknown. */
+  gasPrice(): bigint;
+  /** The last known funds of a gateway; null when they were never read. Keeps them fresh for a while. */
+  funds(sender: Uint8Array): SenderFunds | null;
+  /** Reads what {@link funds} does not know or what is old. Null when the chain cannot be read now. */
+  readFunds(sender: Uint8Array): Promise<SenderFunds | null>;
+  /** Whether the broker has seen this ticket redeemed; null when the chain cannot be read now. */
+  isTicketUsed(ticketHash: Uint8Array): Promise<boolean | null>;
+  /** Why the chain cannot be read, or null. */
+  readonly trouble: string | null;
+  close(): void;
+};
+
+/** Tickets of one payment that share everything but nonce and signature. */
+export type TicketBatch = {
+  /** What the ticket hash covers, with a nonce of zero: 168 or 232 bytes. */
+  readonly preimage: Uint8Array;
+  /** 20 bytes: who must have signed. */
+  readonly sender: Uint8Array;
+  /** 32 bytes. */
+  readonly recipientRand: Uint8Array;
+  /** 32 bytes, big-endian. */
+  readonly winProb: Uint8Array;
+  readonly nonces: Uint32Array;
+  /** 65 bytes a ticket, one after the other; zeros where the length was another. */
+  readonly signatures: Uint8Array;
+};
+
+/** Verifies and draws tickets off the event loop. */
+export type TicketVerifier = {
+  /** A byte a ticket, in order: 0 = bad signature, 1 = good and loses, 2 = good and wins. */
+  verify(batch: TicketBatch): Promise<Uint8Array> | Uint8Array;
 };

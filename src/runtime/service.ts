@@ -51,6 +51,16 @@ export type AcceptedSegment = {
 
 export type StoredRendition = { readonly bytes: Uint8Array; readonly contentType: string };
 
+/** Headers of POST /payment, untouched. `null` means absent. */
+export type PaymentHeaders = Omit<SegmentHeaders, "contentType">;
+
+export type PaidAnswer = { readonly type: "paid"; readonly result: Uint8Array };
+
+/** What `/refresh-payment` asks for, read from its JSON body. */
+export type RefreshPaymentRequest = { readonly sender: Uint8Array; readonly manifestId: string };
+
+export type RefreshedPayment = { readonly type: "refreshed"; readonly info: OrchestratorInfo };
+
 export type OrchestratorService = {
   /** Synchronous where it can be: discovery must stay cheap. */
   getOrchestrator(
@@ -60,6 +70,13 @@ export type OrchestratorService = {
   ping(value: Uint8Array, peer: Peer): RpcAnswer<Uint8Array>;
   endTranscodingSession(token: AuthToken | undefined, peer: Peer): Promise<RpcAnswer<null>>;
   openSegment(headers: SegmentHeaders, peer: Peer): Promise<HttpRefusal | SegmentUpload>;
+  /** POST /payment: credits tickets without a job. The result is an encoded `net.PaymentResult`. */
+  pay(headers: PaymentHeaders, peer: Peer): Promise<HttpRefusal | PaidAnswer>;
+  /**
+   * POST /refresh-payment: fresh ticket parameters for a gateway whose signer lives elsewhere. `manifestId` is the
+   * account that it pays into. The node decides; the listener only reads and writes JSON.
+   */
+  refreshPayment(request: RefreshPaymentRequest, peer: Peer): Promise<HttpRefusal | RefreshedPayment>;
   /** `path` is what follows `/stream/`, percent-decoded by nobody. Null = 404 `ErrNotFound`. */
   readRendition(path: string): StoredRendition | null;
   /** Called when a rendition was written to a peer completely. */

@@ -3,18 +3,27 @@ import { openOperatorPort } from "../operator/operatorPort.ts";
 import type { OrchestratorNode } from "../runtime/node/orchestratorNode.ts";
 import { errorText } from "../shared/errors.ts";
 import { expositionContentType } from "../telemetry/metrics.ts";
+import type { OpenMoney } from "./openMoney.ts";
 import type { NodeTelemetry } from "./openNodeTelemetry.ts";
 
 /** Go's names for processors, which readers of `/status` know. */
 const goArchitectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
 /** Opens the operator port on a running node. */
-export function openOperator(
-  config: Config,
-  node: OrchestratorNode,
-  telemetry: NodeTelemetry,
-  version: string,
-): ReturnType<typeof openOperatorPort> {
+export function openOperator({
+  config,
+  node,
+  telemetry,
+  version,
+  money,
+}: {
+  readonly config: Config;
+  readonly node: OrchestratorNode;
+  readonly telemetry: NodeTelemetry;
+  readonly version: string;
+  /** Null off-chain. */
+  readonly money: OpenMoney | null;
+}): ReturnType<typeof openOperatorPort> {
   const { logger, livepeer, registry, verbosity } = telemetry;
   return openOperatorPort({
     bind: config.operator.bind,
@@ -34,6 +43,8 @@ export function openOperator(
       },
       verbosity: () => verbosity.get(),
       setVerbosity: (next) => verbosity.set(next),
+      money: money?.forOperator ?? null,
+      chain: money?.chainForOperator ?? null,
       unhealthyReason: () => node.unhealthyReason(),
       metrics: config.telemetry.isMonitored
         ? { contentType: expositionContentType, expose: () => registry.expose() }

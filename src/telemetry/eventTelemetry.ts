@@ -1,9 +1,13 @@
+import type { AccountEvent } from "../events/account.ts";
 import type { EventOf } from "../events/definition.ts";
-import type { RecordedEvent } from "../events/envelope.ts";
+import { parseStreamId, type RecordedEvent } from "../events/envelope.ts";
+import type { PricingEvent } from "../events/pricing.ts";
 import type { SegmentEvent, segmentAccepted } from "../events/segment.ts";
 import type { SessionEvent } from "../events/session.ts";
+import type { TicketEvent } from "../events/ticket.ts";
 import type { LivepeerMetrics, StreamLabels } from "./livepeerMetrics.ts";
 import type { Logger } from "./logger.ts";
+import { MoneyTelemetry, type OpenMoneyFacts } from "./moneyTelemetry.ts";
 import type { RepriseMetrics } from "./repriseMetrics.ts";
 import type { Span, Tracer } from "./tracing.ts";
 
@@ -30,11 +34,13 @@ type Walk = {
  */
 export class EventTelemetry {
   readonly #options: EventTelemetryOptions;
+  readonly #money: MoneyTelemetry;
   readonly #walks = new Map<string, Walk>();
   readonly #begun = new Map<string, Span>();
 
   constructor(options: EventTelemetryOptions) {
     this.#options = options;
+    this.#money = new MoneyTelemetry(options);
   }
 
   /** Opens the trace of a segment that is about to be accepted. Null when tracing is off. */
@@ -46,10 +52,31 @@ export class EventTelemetry {
     return span.traceId;
   }
 
+  /** Takes up the accounts and winning tickets that are open at a start. On-chain only. */
+  resumeMoney(open: OpenMoneyFacts): void {
+    this.#money.resume(open);
+  }
+
   onRecorded(recorded: RecordedEvent): void {
-    if (recorded.stream.startsWith("segment:")) this.#onSegment(recorded, recorded.event as SegmentEvent);
-    else if (recorded.stream.startsWith("session:"))
-      this.#onSession(recorded, recorded.event as SessionEvent);
+    const { event } = recorded;
+    switch (parseStreamId(recorded.stream).kind) {
+      case "segment":
+        this.#onSegment(recorded, event as SegmentEvent);
+        return;
+      case "session":
+        this.#onSession(recorded, event as SessionEvent);
+        return;
+      case "account":
+        this.#money.onAccount(recorded, event as AccountEvent);
+        return;
+      case "ticket":
+        this.#money.onTicket(recorded, event as TicketEvent);
+        return;
+      case "pricing":
+        this.#money.onPricing(event as PricingEvent);
+        return;
+      default:
+    }
   }
 
   #onSession({ stream, correlationId }: RecordedEvent, event: SessionEvent): void {
@@ -62,6 +89,7 @@ export class EventTelemetry {
         remoteAddress: event.remoteAddress,
       });
     } else if (event.type === "SessionEnded") {
+      this.#money.sessionEnded(parseStreamId(stream).id);
       logger.info("Session ended", { stream, correlationId, cause: event.cause });
     }
   }
@@ -134,6 +162,7 @@ export class EventTelemetry {
     };
     this.#walks.set(recorded.stream, walk);
     reprise.segmentsOpen.set(this.#walks.size);
+    this.#money.sessionNamed(accepted.sessionId, walk.stream.manifestId);
     livepeer.segmentEmerged(walk.stream, accepted.durationMs / 1_000);
     this.#stage(walk, "segment.upload", recorded.atMs, {});
   }

@@ -1,3 +1,4 @@
+import { createLivepeerPaymentMetrics, type LivepeerPaymentMetrics } from "./livepeerPaymentMetrics.ts";
 import type { MetricsRegistry } from "./metrics.ts";
 
 /** What one segment is about, for the labels that `-metricsPerStream` and `-metricsClientIP` add. */
@@ -8,8 +9,8 @@ export type StreamLabels = {
   readonly clientIp: string;
 };
 
-/** The `livepeer_*` metrics that an orchestrator records off-chain. Durations in seconds. */
-export type LivepeerMetrics = {
+/** The `livepeer_*` metrics that an orchestrator records. Durations in seconds. */
+export type LivepeerMetrics = LivepeerPaymentMetrics & {
   setMaxSessions(count: number): void;
   setCurrentSessions(count: number): void;
   /** Remote transcoders: how many, their advertised capacity and their load. */
@@ -61,6 +62,7 @@ export function createLivepeerMetrics(options: LivepeerMetricsOptions): Livepeer
       ? [...streamValues(stream), stream.clientIp === "" ? "not_tracked" : stream.clientIp]
       : streamValues(stream);
   const metrics: LivepeerMetrics = {
+    ...createLivepeerPaymentMetrics(options),
     setMaxSessions: (count) => families.maxSessions.set(count),
     setCurrentSessions: (count) => families.currentSessions.set(count),
     setTranscoders(state) {
@@ -93,8 +95,6 @@ type Families = ReturnType<typeof registerFamilies>;
 function registerFamilies({ registry, isPerStream, isClientIpLabelled }: LivepeerMetricsOptions) {
   const stream = isPerStream ? ["manifest_id"] : [];
   const client = isClientIpLabelled ? [...stream, "client_ip"] : stream;
-  const sender = isPerStream ? ["sender"] : [];
-  const streamSender = [...stream, ...sender];
   const transcode = ["profiles", "trusted", "verified"];
   const family = (name: string, help: string, labels: readonly string[] = []) => ({
     name: `livepeer_${name}`,
@@ -131,10 +131,6 @@ function registerFamilies({ registry, isPerStream, isClientIpLabelled }: Livepee
     transcodersLoad: registry.gauge(
       family("transcoders_load", "Total load of transcoders currently connected to orchestrator"),
     ),
-    winningTickets: registry.counter(
-      family("winning_tickets_recv", "Winning tickets received", streamSender),
-    ),
-    valueRedeemed: registry.counter(family("value_redeemed", "Winning ticket value redeemed", sender)),
     segmentEmerged: registry.counter(
       family(
         "segment_source_emerged_unprocessed_total",
@@ -174,7 +170,4 @@ function recordStart(options: LivepeerMetricsOptions, families: Families, metric
   metrics.setCurrentSessions(0);
   metrics.setTranscoders({ number: 0, capacity: 0, load: 0 });
   families.successRate.set(1);
-  const noStream = options.isPerStream ? ["", ""] : [];
-  families.winningTickets.add(0, noStream);
-  families.valueRedeemed.add(0, options.isPerStream ? [""] : []);
 }

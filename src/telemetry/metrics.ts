@@ -32,6 +32,8 @@ export type MetricsRegistry = {
   histogram(options: FamilyOptions, bounds: readonly number[]): Histogram;
   /** Runs before each exposition: sets gauges that are read rather than recorded. */
   beforeCollect(read: () => void): void;
+  /** Everything that is registered, recorded or not, by name: for the reference page. */
+  families(): readonly (FamilyOptions & { readonly type: string })[];
   /** The whole text in Prometheus format 0.0.4. Families and series are sorted; unrecorded ones are absent. */
   expose(): string;
 };
@@ -127,6 +129,10 @@ export function createMetricsRegistry(options: RegistryOptions): MetricsRegistry
     beforeCollect(read) {
       readers.push(read);
     },
+    families: () =>
+      [...families.values()]
+        .map((family) => ({ ...family.options, type: family.type }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
     expose() {
       for (const read of readers) read();
       const sorted = [...families.values()].sort((a, b) => (a.options.name < b.options.name ? -1 : 1));

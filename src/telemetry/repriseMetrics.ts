@@ -1,3 +1,4 @@
+import type { UnixMs } from "../shared/brand.ts";
 import type { Counter, Gauge, Histogram, MetricsRegistry } from "./metrics.ts";
 
 /** Metrics that only Reprise has. Seconds and bytes, as Prometheus asks for. */
@@ -23,6 +24,22 @@ export type RepriseMetrics = {
   readonly capacityPixelsPerSecond: Gauge;
   /** Resident memory; label `process`: `orchestrator` or `workers`. */
   readonly residentBytes: Gauge;
+  /** Winning tickets that are neither redeemed nor expired. */
+  readonly ticketsOpen: Gauge;
+  /** Face value of those: what is lost when nobody redeems them. Gwei. */
+  readonly ticketsOpenGwei: Gauge;
+  /** Face value of winning tickets that expired unredeemed. Gwei. */
+  readonly ticketsExpiredGwei: Counter;
+  /** Tickets whose signatures were checked; label `result`, see {@link countVerdicts}. */
+  readonly ticketsVerified: Counter;
+  /** Nonces of parameters that may still be used. */
+  readonly noncesRemembered: Gauge;
+  /** Accounts with a balance, a debt or a fixed price. */
+  readonly accountsOpen: Gauge;
+  /** 1 when the last reading of the chain succeeded, else 0. */
+  readonly chainReadable: Gauge;
+  /** Since the last reading that succeeded. */
+  readonly chainReadAgeSeconds: Gauge;
 };
 
 /** Registers the `reprise_*` metrics. */
@@ -63,5 +80,50 @@ export function createRepriseMetrics(registry: MetricsRegistry): RepriseMetrics 
       family("capacity_pixels_per_second", "Encoded pixels per second that this node can deliver"),
     ),
     residentBytes: registry.gauge(family("resident_memory_bytes", "Resident memory", ["process"])),
+    ticketsOpen: registry.gauge(
+      family("tickets_open", "Winning tickets that are neither redeemed nor expired"),
+    ),
+    ticketsOpenGwei: registry.gauge(family("tickets_open_gwei", "Face value of open winning tickets")),
+    ticketsExpiredGwei: registry.counter(
+      family("tickets_expired_gwei_total", "Face value of winning tickets that nobody redeemed in time"),
+    ),
+    ticketsVerified: registry.counter(
+      family("tickets_verified_total", "Tickets whose signatures were checked", ["result"]),
+    ),
+    noncesRemembered: registry.gauge(
+      family("nonces_remembered", "Ticket nonces that may not come a second time"),
+    ),
+    accountsOpen: registry.gauge(
+      family("accounts_open", "Accounts of gateways with a balance, a debt or a fixed price"),
+    ),
+    chainReadable: registry.gauge(
+      family("chain_readable", "Whether the last reading of the chain succeeded: 1 or 0"),
+    ),
+    chainReadAgeSeconds: registry.gauge(
+      family("chain_read_age_seconds", "Time since the chain was last read with success"),
+    ),
   };
+}
+
+/** Words for the bytes of `TicketVerifier.verify`, by their value. */
+const verdictWords = ["bad_signature", "loses", "wins"] as const;
+
+/** Counts what the verifier found: a byte a ticket, 0 = bad signature, 1 = good and loses, 2 = good and wins. */
+export function countVerdicts({ ticketsVerified }: RepriseMetrics, verdicts: Uint8Array): void {
+  const counts = [0, 0, 0];
+  for (const verdict of verdicts) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  for (const [index, word] of verdictWords.entries()) {
+    const count = counts[index] ?? 0;
+    if (count > 0) ticketsVerified.add(count, [word]);
+  }
+}
+
+/** Shows how well the chain can be read. `readAtMs` is the last good reading; null when there never was one. */
+export function showChain(
+  { chainReadable, chainReadAgeSeconds }: RepriseMetrics,
+  chain: { readonly trouble: string | null; readonly readAtMs: UnixMs | null },
+  nowMs: UnixMs,
+): void {
+  chainReadable.set(chain.trouble === null && chain.readAtMs !== null ? 1 : 0);
+  if (chain.readAtMs !== null) chainReadAgeSeconds.set(Math.max(0, nowMs - chain.readAtMs) / 1_000);
 }

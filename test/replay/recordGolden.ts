@@ -1,9 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { AccountEvent } from "../../src/events/account.ts";
 import { allEvents } from "../../src/events/catalogue.ts";
+import type { ChainEvent } from "../../src/events/chain.ts";
 import { encodeEvent } from "../../src/events/definition.ts";
+import type { GatewayEvent } from "../../src/events/gateway.ts";
+import type { PricingEvent } from "../../src/events/pricing.ts";
 import type { SegmentEvent } from "../../src/events/segment.ts";
 import type { SessionEvent } from "../../src/events/session.ts";
+import type { TicketEvent } from "../../src/events/ticket.ts";
+import { multiply, rational } from "../../src/protocol/rational.ts";
+import { ticketValue } from "../../src/protocol/ticket.ts";
 
 /*
  * Writes the golden file of every event type at its current schema version, where there is none yet: run it when a
@@ -11,11 +18,23 @@ import type { SessionEvent } from "../../src/events/session.ts";
  * here for ever.
  */
 
-type NodeEvent = SegmentEvent | SessionEvent;
+type NodeEvent =
+  AccountEvent | ChainEvent | GatewayEvent | PricingEvent | SegmentEvent | SessionEvent | TicketEvent;
 type Examples = { readonly [T in NodeEvent["type"]]: Extract<NodeEvent, { readonly type: T }> };
 
 const mediaHash = `0x${"5e".repeat(32)}` as const;
 const sender = `0x${"00".repeat(19)}01` as const;
+const recipient = "0x847791cbf03be716a7fe9dc8c9affe17bd49ae5e";
+/** A ticket of 0.0012 ETH that is worth 8 gwei on average: what a real gateway sends by default. */
+const faceValue = 1_200_000_000_000_000n;
+const winProb =
+  771_947_261_582_107_969_490_473_233_391_252_719_021_799_897_770_937_093_596_383_896_000_000_000n;
+const price = { numerator: 1_212n, denominator: 1n };
+const recipientRandHash = "0x9a322f46bf481e6c9ad7eca35f20345890ea16b5e9f1f14aa8296f0054cd8cc2";
+const winner = "0x445614fa73449f6acb6eece257aa43c5dd337a5a9abbf3d9d447e1ee9a61582c";
+const roundHash = `0x${"b1".repeat(32)}` as const;
+/** Of three tickets: its denominator is a divisor of 2²⁵⁶ − 1. */
+const credit = multiply(ticketValue(faceValue, winProb), rational(3n));
 
 const examples: Examples = {
   SegmentAccepted: {
@@ -108,6 +127,98 @@ const examples: Examples = {
     idleDeadlineMs: 1_767_225_680_000,
   },
   SessionEnded: { type: "SessionEnded", cause: "ended-by-gateway" },
+  PaymentAccepted: {
+    type: "PaymentAccepted",
+    sender,
+    price,
+    recipientRandHash,
+    faceValue,
+    winProb,
+    expirationBlock: 20_999_016n,
+    l1Block: 20_998_990n,
+    nonces: [1, 2, 3, 4_294_967_295, 0],
+    creditedTickets: 3,
+    credit,
+    winners: [winner],
+    refusal: `invalid ticket senderNonce: already seen sender=${sender} nonce=2`,
+    idleDeadlineMs: 1_767_226_500_000,
+  },
+  PriceFixed: { type: "PriceFixed", sender, price, idleDeadlineMs: 1_767_226_500_000 },
+  JobReserved: {
+    type: "JobReserved",
+    jobId: "0123456789abcdef0123456789abcdef.1/1",
+    units: 4_423_680n,
+    price: { numerator: 168_333n, denominator: 1_000n },
+    fee: { numerator: 18_616_283_136n, denominator: 25n },
+  },
+  JobDebited: {
+    type: "JobDebited",
+    jobId: "0123456789abcdef0123456789abcdef.1/1",
+    units: 2_211_840n,
+    price: { numerator: 168_333n, denominator: 1_000n },
+    fee: { numerator: 9_308_141_568n, denominator: 25n },
+    idleDeadlineMs: 1_767_226_500_000,
+  },
+  JobReleased: {
+    type: "JobReleased",
+    jobId: "0123456789abcdef0123456789abcdef.1/2",
+    idleDeadlineMs: 1_767_226_500_000,
+  },
+  AccountExpired: { type: "AccountExpired", balance: { numerator: -79_257_600n, denominator: 7n } },
+  TicketWon: {
+    type: "TicketWon",
+    sender,
+    recipient,
+    faceValue,
+    winProb,
+    senderNonce: 4_294_967_295,
+    recipientRandHash,
+    recipientRand: "0x40390693d701b20384943e74350b9a8e0b23e30a5acf6c5dc7c87224676bd0fb",
+    sig: "0x79520a8e51577c2f8df81906e440ece4173c4e017bd75f4bc9f2afe6a8c71be36bef2c7c1fa54429e4de402caca0b989e6e4aa4cea5e5c7206241201a389ef4d1b",
+    creationRound: 3_500n,
+    creationRoundBlockHash: roundHash,
+    expirationBlock: 20_999_016n,
+    lastValidRound: 3_501n,
+    account: `${sender}/0123456789abcdef0123456789abcdef.1`,
+    source: "payment",
+  },
+  TicketRedeemed: { type: "TicketRedeemed", txHash: `0x${"7e".repeat(32)}`, round: 3_501n },
+  TicketExpired: { type: "TicketExpired", round: 3_502n, loss: faceValue },
+  GatewayFundsRead: {
+    type: "GatewayFundsRead",
+    deposit: 100_000_000_000_000_000_000n,
+    reserve: 360_000_000_000_000_000n,
+    claimedInRound: 40_000_000_000_000_000n,
+    claimedByUs: 1_000_000_000_000_000n,
+    withdrawRound: 3_507n,
+    readAtMs: 1_767_225_600_000,
+  },
+  RoundObserved: {
+    type: "RoundObserved",
+    chainId: 42_161n,
+    round: 3_500n,
+    blockHash: `0x${"00".repeat(32)}`,
+    previousBlockHash: roundHash,
+    l1Block: 20_998_990n,
+    transcoderPoolSize: 100n,
+    ticketValidityPeriod: 2n,
+    isRecipientActive: true,
+    readAtMs: 1_767_225_600_000,
+  },
+  PriceChanged: {
+    type: "PriceChanged",
+    scope: sender,
+    price: { numerator: 500n, denominator: 3n },
+    wording: "0.50USD / 1e12",
+    source: "feed",
+  },
+  PriceRemoved: { type: "PriceRemoved", scope: sender, source: "operator" },
+  TicketTermsChanged: {
+    type: "TicketTermsChanged",
+    ticketEv: 8_000_000_000n,
+    maxFaceValue: 10_000_000_000_000_000_000n,
+    source: "flag",
+  },
 };
 
 for (const [type, definition] of allEvents) {

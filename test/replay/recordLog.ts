@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { allKinds } from "../../src/actors/allKinds.ts";
 import { encodeSnapshot } from "../../src/actors/snapshot.ts";
 import { runReplay } from "../../src/replay/replay.ts";
 import { kindOf, Replay } from "../../src/replay/kinds.ts";
@@ -8,8 +9,9 @@ import { machineHash, stateHash } from "../../src/runtime/machineHash.ts";
 import { allViews } from "../../src/events/log/openLog.ts";
 import type { Host } from "../../src/runtime/host.ts";
 import { openHost, StandingClock } from "../support/hostHarness.ts";
-import { nodeKinds, Walk, walkEffects, walkEverything } from "../support/hostWalks.ts";
+import { Walk, walkEffects, walkEverything } from "../support/hostWalks.ts";
 import { logFolder } from "../support/logFolder.ts";
+import { moneyEffects, walkMoney } from "./moneyWalk.ts";
 
 /*
  * Records the log of a release, once, when it is made: `bun test/replay/recordLog.ts v0.2`. A recorded log is never
@@ -29,16 +31,20 @@ const clock = new StandingClock(1_767_225_600_000);
 let host: Host | null = null;
 const harness = await openHost({
   dataDir: folder.path,
-  kinds: nodeKinds,
+  kinds: allKinds,
   clock,
   views: allViews.views,
-  effects: walkEffects(() => {
-    if (host === null) throw new Error("The host is not open.");
-    return host;
-  }),
+  effects: {
+    ...moneyEffects,
+    ...walkEffects(() => {
+      if (host === null) throw new Error("The host is not open.");
+      return host;
+    }),
+  },
 });
 host = harness.host;
 walkEverything(new Walk(host, clock));
+walkMoney(host, clock);
 await host.committed();
 host.saveSnapshots();
 await host.committed();
@@ -56,5 +62,5 @@ await runReplay(["export", "--dataDir", folder.path, "--out", join(target, "log.
   printError: console.error,
 });
 await harness.close();
-const machines = Object.fromEntries(nodeKinds.map((kind) => [kind.kind, machineHash(kind)]));
+const machines = Object.fromEntries(allKinds.map((kind) => [kind.kind, machineHash(kind)]));
 await Bun.write(join(target, "states.json"), `${JSON.stringify({ machines, streams }, null, 2)}\n`);

@@ -172,6 +172,7 @@ export class World {
       serviceUri: "https://node.test:8935",
       version: "0.8.5",
       harmfulInputs: disk.reader.harmfulInputs(1),
+      fees: null,
       onSessionReleased: (stream) => node?.sessionReleased(stream),
       onFault,
     });
@@ -204,6 +205,7 @@ export class World {
       objectStore: null,
       mediaFetcher: null,
       authorizer: null,
+      till: null,
       logRefusal: () => journal.refusal,
       workersProblem: () => null,
       newTraceId: () => null,

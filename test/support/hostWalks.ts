@@ -22,6 +22,8 @@ export function walkEffects(host: () => Host): Readonly<Record<string, EffectHan
     deliverResult: { when: "durable", run: () => {} },
     answerFailure: { when: "volatile", run: () => {} },
     releaseSession: { when: "volatile", run: () => {} },
+    // Off-chain, nothing is owed.
+    settleFee: { when: "inTurn", run: () => {} },
     reportToSession: {
       when: "inTurn",
       run: (params: { sessionId: string; outcome: "delivered" | "failed"; pixels: number }, context) => {

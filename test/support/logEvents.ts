@@ -1,12 +1,18 @@
 import fc from "fast-check";
+import type { AccountEvent } from "../../src/events/account.ts";
+import type { ChainEvent } from "../../src/events/chain.ts";
+import type { GatewayEvent } from "../../src/events/gateway.ts";
+import type { PricingEvent } from "../../src/events/pricing.ts";
 import type { SegmentEvent } from "../../src/events/segment.ts";
 import type { SessionEvent } from "../../src/events/session.ts";
+import type { TicketEvent } from "../../src/events/ticket.ts";
 
 /*
  * Random events of every type. The type of the table makes a new event without a line here a compile error.
  */
 
-type NodeEvent = SegmentEvent | SessionEvent;
+type NodeEvent =
+  AccountEvent | ChainEvent | GatewayEvent | PricingEvent | SegmentEvent | SessionEvent | TicketEvent;
 type Arbitraries = {
   readonly [T in NodeEvent["type"]]: fc.Arbitrary<Omit<Extract<NodeEvent, { readonly type: T }>, "type">>;
 };
@@ -59,6 +65,8 @@ const hex = fc
   .uint8Array({ maxLength: 80 })
   .map((bytes): `0x${string}` => `0x${Buffer.from(bytes).toString("hex")}`);
 const flag = fc.boolean();
+const fraction = fc.record({ numerator: bigInteger, denominator: bigInteger });
+const priceSource = fc.constantFrom("flag" as const, "operator" as const, "feed" as const);
 
 const profile = fc.record({
   name: text,
@@ -128,6 +136,72 @@ const fields: Arbitraries = {
     idleDeadlineMs: integer,
   }),
   SessionEnded: fc.record({ cause: fc.constantFrom("idle", "ended-by-gateway") }),
+  PaymentAccepted: fc.record({
+    sender: hex,
+    price: fraction,
+    recipientRandHash: hex,
+    faceValue: bigInteger,
+    winProb: bigInteger,
+    expirationBlock: bigInteger,
+    l1Block: bigInteger,
+    nonces: fc.array(integer, { maxLength: 6 }),
+    creditedTickets: integer,
+    credit: fraction,
+    winners: fc.array(hex, { maxLength: 3 }),
+    refusal: fc.option(text),
+    idleDeadlineMs: integer,
+  }),
+  PriceFixed: fc.record({ sender: hex, price: fraction, idleDeadlineMs: integer }),
+  JobReserved: fc.record({ jobId: text, units: bigInteger, price: fraction, fee: fraction }),
+  JobDebited: fc.record({
+    jobId: text,
+    units: bigInteger,
+    price: fraction,
+    fee: fraction,
+    idleDeadlineMs: integer,
+  }),
+  JobReleased: fc.record({ jobId: text, idleDeadlineMs: integer }),
+  AccountExpired: fc.record({ balance: fraction }),
+  TicketWon: fc.record({
+    sender: hex,
+    recipient: hex,
+    faceValue: bigInteger,
+    winProb: bigInteger,
+    senderNonce: integer,
+    recipientRandHash: hex,
+    recipientRand: hex,
+    sig: hex,
+    creationRound: bigInteger,
+    creationRoundBlockHash: hex,
+    expirationBlock: bigInteger,
+    lastValidRound: bigInteger,
+    account: fc.option(text),
+    source: fc.constantFrom("payment", "import"),
+  }),
+  TicketRedeemed: fc.record({ txHash: fc.option(hex), round: fc.option(bigInteger) }),
+  TicketExpired: fc.record({ round: bigInteger, loss: bigInteger }),
+  GatewayFundsRead: fc.record({
+    deposit: bigInteger,
+    reserve: bigInteger,
+    claimedInRound: bigInteger,
+    claimedByUs: bigInteger,
+    withdrawRound: bigInteger,
+    readAtMs: integer,
+  }),
+  RoundObserved: fc.record({
+    chainId: bigInteger,
+    round: bigInteger,
+    blockHash: hex,
+    previousBlockHash: hex,
+    l1Block: bigInteger,
+    transcoderPoolSize: bigInteger,
+    ticketValidityPeriod: bigInteger,
+    isRecipientActive: flag,
+    readAtMs: integer,
+  }),
+  PriceChanged: fc.record({ scope: text, price: fraction, wording: text, source: priceSource }),
+  PriceRemoved: fc.record({ scope: text, source: priceSource }),
+  TicketTermsChanged: fc.record({ ticketEv: bigInteger, maxFaceValue: bigInteger, source: priceSource }),
 };
 
 /** Random events, by type. */

@@ -11,6 +11,8 @@ export type CrashPlan = {
   readonly flags: readonly string[];
   /** The point at which it dies, counted from 1 over all probe points; 0 = never. */
   readonly killAt: number;
+  /** The point at which it dies by its name, such as `durable:TicketWon`, and how often it must have come. */
+  readonly killAtPoint?: { readonly point: string; readonly nth: number };
   /** Workers that are killed as soon as a segment was handed to them. */
   readonly workersLost: number;
 };
@@ -18,6 +20,7 @@ export type CrashPlan = {
 if (import.meta.main) {
   const plan = JSON.parse(process.argv[2] ?? "") as CrashPlan;
   let points = 0;
+  let namedPoints = 0;
   let workersToLose = plan.workersLost;
   const running = await startNode({
     config: nodeConfig(plan.flags),
@@ -25,7 +28,9 @@ if (import.meta.main) {
     writeLog: () => {},
     probe: (point) => {
       points += 1;
-      if (points === plan.killAt) process.kill(process.pid, "SIGKILL");
+      if (point === plan.killAtPoint?.point) namedPoints += 1;
+      const isNamed = namedPoints > 0 && namedPoints === plan.killAtPoint?.nth;
+      if (points === plan.killAt || isNamed) process.kill(process.pid, "SIGKILL");
       if (point === "decided:SegmentDispatched" && workersToLose > 0) {
         workersToLose -= 1;
         // The pool is about to hand the segment over; it has done so when this turn ends.

@@ -17,6 +17,10 @@ export type TestNodeOptions = Omit<StartOptions, "config" | "onFatal" | "writeLo
   readonly flags?: readonly string[];
   /** A folder that outlives the node; a fresh one that goes with it when absent. */
   readonly dataDir?: string;
+  /** Changes what the command line says, for settings finer than its words. */
+  readonly alterConfig?: (config: Config) => Config;
+  /** How far the clock is ahead of the system's from the start; not below 0. Milliseconds. */
+  readonly aheadMs?: number;
 };
 
 export type TestNode = AsyncDisposable & {
@@ -31,6 +35,8 @@ export type TestNode = AsyncDisposable & {
   client(options?: Partial<GatewayClientOptions>): GatewayClient;
   /** Lets the node's clock jump forward. */
   advance(ms: number): void;
+  /** Lets time pass: as `advance`, and for the clock that never jumps too. */
+  passTime(ms: number): void;
   /** The node's clock. */
   nowMs(): number;
 };
@@ -40,22 +46,24 @@ const roomyFlags = ["-maxSessions", "1000", "-capacity", "1000000000000", "-drai
 
 /** Starts a node on free loopback ports. Disposing drains it. */
 export async function openNode(options: TestNodeOptions = {}): Promise<TestNode> {
-  const { flags, dataDir: givenDir, ...startOptions } = options;
+  const { flags, dataDir: givenDir, alterConfig, aheadMs: givenAheadMs = 0, ...startOptions } = options;
   const dataDir = givenDir ?? temporaryDir();
   const address = `127.0.0.1:${await freePort()}`;
-  const config = nodeConfig([
+  const parsed = nodeConfig([
     ...["-dataDir", dataDir, "-serviceAddr", address, "-httpAddr", address],
     ...["-cliAddr", `127.0.0.1:${await freePort()}`, ...roomyFlags, ...(flags ?? [])],
   ]);
+  const config = alterConfig?.(parsed) ?? parsed;
   const logLines: string[] = [];
   const fatal: unknown[] = [];
   const clients: GatewayClient[] = [];
-  let aheadMs = 0;
+  let aheadMs = givenAheadMs;
+  let passedMs = 0;
   const nowMs = (): number => Date.now() + aheadMs;
   const running = await startNode({
     ...startOptions,
     config,
-    edge: { nowMs },
+    edge: { nowMs, monotonicMs: () => performance.now() + passedMs },
     writeLog: (line) => logLines.push(line),
     onFatal: (error) => fatal.push(error),
   });
@@ -76,6 +84,10 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
     },
     advance: (ms) => {
       aheadMs += ms;
+    },
+    passTime: (ms) => {
+      aheadMs += ms;
+      passedMs += ms;
     },
     [Symbol.asyncDispose]: async () => {
       for (const client of clients) await client.close();

@@ -58,12 +58,21 @@ export async function startMain(dataDir: string, options: MainOptions = {}): Pro
   return node;
 }
 
-/** A node that ends itself with SIGKILL as `plan` says; resolves when it serves. */
-export async function startCrashing(dataDir: string, plan: Omit<CrashPlan, "flags">): Promise<NodeProcess> {
+/**
+ * A node that ends itself with SIGKILL as `plan` says; resolves when it serves.
+ *
+ * @param extraFlags - flags after those for the data folder and the addresses
+ */
+export async function startCrashing(
+  dataDir: string,
+  plan: Omit<CrashPlan, "flags">,
+  extraFlags: readonly string[] = [],
+): Promise<NodeProcess> {
   const address = `127.0.0.1:${await freePort()}`;
   const flags = [
     ...["-dataDir", dataDir, "-serviceAddr", address, "-httpAddr", address],
     ...["-cliAddr", `127.0.0.1:${await freePort()}`, "-maxSessions", "1000", "-capacity", "1000000000000"],
+    ...extraFlags,
   ];
   const script = fileURLToPath(new URL("nodeCrash.ts", import.meta.url));
   const argument: CrashPlan = { ...plan, flags };

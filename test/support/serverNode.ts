@@ -10,7 +10,10 @@ import type {
   AcceptedSegment,
   HttpRefusal,
   OrchestratorService,
+  PaidAnswer,
   Peer,
+  RefreshedPayment,
+  RefreshPaymentRequest,
   SegmentHeaders,
   StoredRendition,
 } from "../../src/runtime/service.ts";
@@ -29,6 +32,8 @@ export class ScriptedNode implements OrchestratorService {
   readonly requests: OrchestratorRequest[] = [];
   readonly peers: Peer[] = [];
   readonly openedWith: SegmentHeaders[] = [];
+  readonly paidWith: Omit<SegmentHeaders, "contentType">[] = [];
+  readonly refreshedWith: RefreshPaymentRequest[] = [];
   readonly completed: { body: Uint8Array; keccak256: Uint8Array }[] = [];
   readonly renditions = new Map<string, StoredRendition>();
   /** Resolves with the first cause the listener gave up an upload for. */
@@ -46,6 +51,8 @@ export class ScriptedNode implements OrchestratorService {
   result: Promise<Uint8Array> = Promise.resolve(Buffer.from("result"));
   acceptance: Promise<void> = Promise.resolve();
   opening: Promise<void> = Promise.resolve();
+  payment: HttpRefusal | PaidAnswer = { type: "paid", result: Buffer.from("paid") };
+  refresh: HttpRefusal | RefreshedPayment = { type: "refreshed", info: sampleInfo() };
   bodyBytesMax = 300_000_000;
   uploadTimeoutMs = 60_000;
   infoRefusal: string | null = null;
@@ -105,6 +112,24 @@ export class ScriptedNode implements OrchestratorService {
         this.aborted.resolve(cause);
       },
     };
+  }
+
+  async pay(
+    headers: Omit<SegmentHeaders, "contentType">,
+    peer: Peer,
+  ): ReturnType<OrchestratorService["pay"]> {
+    this.paidWith.push(headers);
+    this.peers.push(peer);
+    return this.payment;
+  }
+
+  async refreshPayment(
+    request: RefreshPaymentRequest,
+    peer: Peer,
+  ): ReturnType<OrchestratorService["refreshPayment"]> {
+    this.refreshedWith.push(request);
+    this.peers.push(peer);
+    return this.refresh;
   }
 
   readRendition(path: string): StoredRendition | null {

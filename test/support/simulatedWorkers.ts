@@ -8,6 +8,7 @@ import type {
 } from "../../src/runtime/ports.ts";
 import type { Chance, Owner, SimulatedTime } from "./simulatedTime.ts";
 
+type Profile = Parameters<TranscodeWorkers["submit"]>[0]["job"]["profiles"][number];
 type Work = Parameters<TranscodeWorkers["submit"]>[0];
 
 /** What the worker will do with one job. */
@@ -70,6 +71,7 @@ export class SimulatedWorkers implements TranscodeWorkers {
   readonly #report: WorkersReport;
   readonly #isOpen: (segmentId: string) => boolean;
   readonly #isPoisoned: (media: Uint8Array) => boolean;
+  readonly #pixelsMax: ((profile: Profile) => number) | null;
   #nextWorker = 1;
 
   constructor(options: {
@@ -83,6 +85,8 @@ export class SimulatedWorkers implements TranscodeWorkers {
     readonly isOpen: (segmentId: string) => boolean;
     /** Whether the log says that this input has cost two workers. */
     readonly isPoisoned: (media: Uint8Array) => boolean;
+    /** Most pixels of a rendition; null = whatever comes. */
+    readonly pixelsMax: ((profile: Profile) => number) | null;
   }) {
     this.#time = options.time;
     this.#chance = options.chance;
@@ -92,6 +96,7 @@ export class SimulatedWorkers implements TranscodeWorkers {
     this.#report = options.report;
     this.#isOpen = options.isOpen;
     this.#isPoisoned = options.isPoisoned;
+    this.#pixelsMax = options.pixelsMax;
   }
 
   submit(work: Work): DispatchedJob {
@@ -204,10 +209,10 @@ export class SimulatedWorkers implements TranscodeWorkers {
 
   #verdict({ work }: Job, kind: "good" | "too few" | "empty"): TranscodeOutcome {
     const wanted = kind === "too few" ? work.job.profiles.slice(1) : work.job.profiles;
-    const renditions: Rendition[] = wanted.map(({ name }) => ({
-      bytes: new TextEncoder().encode(kind === "empty" ? "" : `${work.jobId} as ${name}`.padEnd(30)),
+    const renditions: Rendition[] = wanted.map((profile) => ({
+      bytes: new TextEncoder().encode(kind === "empty" ? "" : `${work.jobId} as ${profile.name}`.padEnd(30)),
       frames: 60,
-      pixels: this.#chance.between(1_000, 9_000_000),
+      pixels: this.#chance.between(1_000, this.#pixelsMax?.(profile) ?? 9_000_000),
       keccak256: new Uint8Array(32).fill(1),
       perceptualHash: null,
     }));

@@ -63,6 +63,8 @@ export const segmentMachine = setup({
     deliverResult: effect<Record<never, never>>(),
     /** Tells the waiting gateway why there is no result, and gives up whatever still runs. */
     answerFailure: effect<{ text: string }>(),
+    /** In the same commit: takes the fee for what was encoded, or lets go of it when nothing was. */
+    settleFee: effect<{ pixels: number }>(),
     /** Tells the session in the same commit, so that its queue moves on. */
     reportToSession: effect<{ sessionId: string; outcome: "delivered" | "failed"; pixels: number }>(),
   },
@@ -131,7 +133,10 @@ export const segmentMachine = setup({
       },
     },
     encoded: {
-      entry: { type: "deliverResult", params: {} },
+      entry: [
+        { type: "deliverResult", params: {} },
+        { type: "settleFee", params: ({ context }) => ({ pixels: context.pixels }) },
+      ],
       on: {
         SegmentDelivered: { target: "delivered" },
         SegmentFailed: { target: "failed" },
@@ -163,6 +168,7 @@ export const segmentMachine = setup({
           type: "answerFailure",
           params: ({ event }) => ({ text: event.type === "SegmentFailed" ? event.text : "" }),
         },
+        { type: "settleFee", params: { pixels: 0 } },
       ],
     },
   },

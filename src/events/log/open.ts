@@ -13,10 +13,11 @@ const migrationsFolder = join(import.meta.dir, "../../../migrations");
 
 /** Settings that SQLite forgets with each connection. */
 export function setPragmas(db: Database): void {
+  // First: a connection that was closed a moment ago may still hold the file until it is collected.
+  db.run("PRAGMA busy_timeout = 5000");
   db.run("PRAGMA journal_mode = WAL");
   // Every commit reaches the disk before it is reported: nothing visible may be forgotten.
   db.run("PRAGMA synchronous = FULL");
-  db.run("PRAGMA busy_timeout = 5000");
   db.run("PRAGMA foreign_keys = ON");
   // The writer checkpoints when it is idle, not inside somebody's commit.
   db.run("PRAGMA wal_autocheckpoint = 0");

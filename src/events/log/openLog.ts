@@ -1,16 +1,22 @@
 import type { Database } from "bun:sqlite";
 import { join } from "node:path";
 import { allEvents } from "../catalogue.ts";
+import { ledgerView } from "../views/ledger.ts";
 import { mediaLossesView } from "../views/mediaLosses.ts";
+import { noncesView } from "../views/nonces.ts";
 import { rebuildViews } from "../views/rebuild.ts";
 import { sessionSummaryView } from "../views/sessionSummary.ts";
+import { ticketsView } from "../views/tickets.ts";
 import { ViewSet } from "../views/view.ts";
 import { Journal, type JournalHooks } from "./journal.ts";
 import { logFileName, openForRebuild, openReadOnly, prepareLog } from "./open.ts";
 import { LogReader } from "./reader.ts";
 
 /** The read models of this release. */
-export const allViews = new ViewSet([mediaLossesView, sessionSummaryView]);
+export const allViews = new ViewSet([
+  ...[mediaLossesView, sessionSummaryView],
+  ...[ticketsView, ledgerView, noncesView],
+]);
 
 /** An open log: the one writer, a reader, and the views that both keep. */
 export type OpenLog = {

@@ -4,13 +4,40 @@ import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { AnyEventDefinition } from "../definition.ts";
 import { decodeEvent, UnknownEventError } from "../definition.ts";
 import type { RecordedEvent, StreamId } from "../envelope.ts";
-import { events, mediaLosses, outbox, sessionSummary, snapshots, streams } from "./schema.ts";
+import {
+  events,
+  mediaLosses,
+  nonces,
+  outbox,
+  sessionSummary,
+  snapshots,
+  streams,
+  tickets,
+} from "./schema.ts";
 
 type EventRecord = typeof events.$inferSelect;
 export type StreamRecord = typeof streams.$inferSelect;
 export type SnapshotRecord = typeof snapshots.$inferSelect;
 export type OutboxRecord = typeof outbox.$inferSelect;
 export type SessionSummaryRecord = typeof sessionSummary.$inferSelect;
+/** A ticket that won. Amounts, rounds and blocks are decimal text. */
+export type TicketRecord = typeof tickets.$inferSelect;
+/** What a gateway's tickets in one state come to. */
+export type TicketTotal = {
+  /** Lower-case `0x…`. */
+  readonly sender: string;
+  readonly state: TicketRecord["state"];
+  readonly tickets: number;
+  /** Wei. */
+  readonly faceValue: bigint;
+};
+/** Nonces that one payment used up. */
+export type NonceRecord = {
+  readonly recipientRandHash: string;
+  readonly nonces: readonly number[];
+  /** L1 block from which the parameters are no longer accepted. */
+  readonly expirationBlock: bigint;
+};
 
 /** Rows per page when a whole log is read: bounds memory, whatever the age of the node. */
 const pageRows = 1_000;
@@ -87,6 +114,100 @@ export class LogReader {
   /** Inputs that have cost at least `lossesMin` workers. */
   harmfulInputs(lossesMin: number): readonly { readonly mediaHash: string; readonly losses: number }[] {
     return this.#db.select().from(mediaLosses).where(gte(mediaLosses.losses, lossesMin)).all();
+  }
+
+  /** Tickets that won, the oldest first: all, or those in one state, or of one sender (lower-case `0x…`). */
+  tickets(
+    filter: { readonly state?: TicketRecord["state"] | undefined; readonly sender?: string | undefined } = {},
+  ): readonly TicketRecord[] {
+    const ofState = filter.state === undefined ? undefined : eq(tickets.state, filter.state);
+    const ofSender = filter.sender === undefined ? undefined : eq(tickets.sender, filter.sender);
+    return this.#db
+      .select()
+      .from(tickets)
+      .where(and(ofState, ofSender))
+      .orderBy(asc(tickets.wonMs), asc(tickets.hash))
+      .all();
+  }
+
+  /** Tickets that won and are neither redeemed nor expired, the oldest first. */
+  openTickets(): readonly TicketRecord[] {
+    return this.tickets({ state: "won" });
+  }
+
+  /** The ticket of this hash (lower-case `0x…`), if it won. */
+  ticket(hash: string): TicketRecord | null {
+    return this.#db.select().from(tickets).where(eq(tickets.hash, hash)).get() ?? null;
+  }
+
+  /** The first tickets, by hash, whose hash starts with `prefix` (lower-case `0x…`). */
+  ticketsWithPrefix(prefix: string, limit: number): readonly TicketRecord[] {
+    return this.#db
+      .select()
+      .from(tickets)
+      .where(and(gte(tickets.hash, prefix), lte(tickets.hash, `${prefix}\u{10ffff}`)))
+      .orderBy(asc(tickets.hash))
+      .limit(limit)
+      .all();
+  }
+
+  /** Count and face value of each sender's tickets in each state, by sender. Exact, whatever the amounts. */
+  ticketTotals(): readonly TicketTotal[] {
+    const rows = this.#db
+      .select({ sender: tickets.sender, state: tickets.state, faceValue: tickets.faceValue })
+      .from(tickets)
+      .orderBy(asc(tickets.sender), asc(tickets.state))
+      .all();
+    const totals = new Map<string, TicketTotal>();
+    for (const { sender, state, faceValue } of rows) {
+      const before = totals.get(`${sender} ${state}`) ?? { sender, state, tickets: 0, faceValue: 0n };
+      totals.set(`${sender} ${state}`, {
+        ...before,
+        tickets: before.tickets + 1,
+        faceValue: before.faceValue + BigInt(faceValue),
+      });
+    }
+    return [...totals.values()];
+  }
+
+  /**
+   * The nonces that payments have used under parameters that are alive after `l1Block`, page by page, in the order
+   * of the payments. One secret number may come several times, once a payment.
+   */
+  *noncesAfter(l1Block: bigint): Generator<NonceRecord> {
+    const after = Number(l1Block);
+    let afterSeq = 0;
+    for (;;) {
+      const page = this.#db
+        .select()
+        .from(nonces)
+        .where(and(gt(nonces.seq, afterSeq), gt(nonces.expirationBlock, after)))
+        .orderBy(asc(nonces.seq))
+        .limit(pageRows)
+        .all();
+      for (const row of page) {
+        yield {
+          recipientRandHash: row.recipientRandHash,
+          nonces: JSON.parse(row.nonces) as readonly number[],
+          expirationBlock: BigInt(row.expirationBlock),
+        };
+      }
+      const last = page.at(-1);
+      if (last === undefined) return;
+      afterSeq = last.seq;
+    }
+  }
+
+  /** The last event of a stream. */
+  newestOf(stream: StreamId): RecordedEvent | null {
+    const row = this.#db
+      .select()
+      .from(events)
+      .where(eq(events.stream, stream))
+      .orderBy(desc(events.version))
+      .limit(1)
+      .get();
+    return row === undefined ? null : this.#decode(row);
   }
 
   /** The events of one stream after `afterVersion`, oldest first. */

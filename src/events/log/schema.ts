@@ -75,6 +75,121 @@ export const sessionSummary = sqliteTable("session_summary", {
   endCause: text("end_cause"),
 });
 
+/*
+ * The tables of money. Amounts and rounds are decimal text, fractions `n/d`: SQLite's integers end at 2⁶³. SQL only
+ * keeps them; sums are made in TypeScript.
+ */
+
+/** View `tickets`: everything about each ticket that won. */
+export const tickets = sqliteTable(
+  "tickets",
+  {
+    hash: text("hash").primaryKey(),
+    state: text("state", { enum: ["won", "redeemed", "expired"] }).notNull(),
+    sender: text("sender").notNull(),
+    recipient: text("recipient").notNull(),
+    faceValue: text("face_value").notNull(),
+    winProb: text("win_prob").notNull(),
+    senderNonce: integer("sender_nonce").notNull(),
+    recipientRandHash: text("recipient_rand_hash").notNull(),
+    recipientRand: text("recipient_rand").notNull(),
+    sig: text("sig").notNull(),
+    creationRound: text("creation_round").notNull(),
+    creationRoundBlockHash: text("creation_round_block_hash").notNull(),
+    expirationBlock: text("expiration_block").notNull(),
+    lastValidRound: text("last_valid_round").notNull(),
+    account: text("account"),
+    source: text("source", { enum: ["payment", "import"] }).notNull(),
+    wonMs: integer("won_ms").notNull(),
+    endedMs: integer("ended_ms"),
+    /** The round in which it was seen redeemed, or given up. */
+    endedRound: text("ended_round"),
+    txHash: text("tx_hash"),
+    loss: text("loss"),
+  },
+  (table) => [
+    index("tickets_state_sender").on(table.state, table.sender),
+    index("tickets_sender").on(table.sender),
+  ],
+);
+
+/** View `ledger`: a row a payment. */
+export const ledgerPayments = sqliteTable("ledger_payments", {
+  seq: integer("seq").primaryKey(),
+  atMs: integer("at_ms").notNull(),
+  account: text("account").notNull(),
+  sender: text("sender").notNull(),
+  price: text("price").notNull(),
+  tickets: integer("tickets").notNull(),
+  creditedTickets: integer("credited_tickets").notNull(),
+  credit: text("credit").notNull(),
+  winners: integer("winners").notNull(),
+  winnersFaceValue: text("winners_face_value").notNull(),
+  l1Block: text("l1_block").notNull(),
+});
+
+/** View `ledger`: a row each time that an account's price was fixed. */
+export const ledgerPrices = sqliteTable("ledger_prices", {
+  seq: integer("seq").primaryKey(),
+  atMs: integer("at_ms").notNull(),
+  account: text("account").notNull(),
+  sender: text("sender").notNull(),
+  price: text("price").notNull(),
+});
+
+/** View `ledger`: jobs under way. */
+export const ledgerReservations = sqliteTable(
+  "ledger_reservations",
+  {
+    account: text("account").notNull(),
+    jobId: text("job_id").notNull(),
+    atMs: integer("at_ms").notNull(),
+    sender: text("sender").notNull(),
+    units: text("units").notNull(),
+    price: text("price").notNull(),
+    fee: text("fee").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.account, table.jobId] })],
+);
+
+/** View `ledger`: a row a job that ended. */
+export const ledgerJobs = sqliteTable("ledger_jobs", {
+  seq: integer("seq").primaryKey(),
+  atMs: integer("at_ms").notNull(),
+  account: text("account").notNull(),
+  sender: text("sender").notNull(),
+  jobId: text("job_id").notNull(),
+  outcome: text("outcome", { enum: ["debited", "released"] }).notNull(),
+  /** Null for a release without a reservation, which no account decides. */
+  price: text("price"),
+  units: text("units").notNull(),
+  fee: text("fee").notNull(),
+  reservedUnits: text("reserved_units"),
+  reservedFee: text("reserved_fee"),
+});
+
+/** View `ledger`: a row an account that was forgotten, with its balance. */
+export const ledgerExpiries = sqliteTable("ledger_expiries", {
+  seq: integer("seq").primaryKey(),
+  atMs: integer("at_ms").notNull(),
+  account: text("account").notNull(),
+  sender: text("sender").notNull(),
+  balance: text("balance").notNull(),
+});
+
+/** View `nonces`: a row a payment whose parameters may still be alive. */
+export const nonces = sqliteTable(
+  "nonces",
+  {
+    seq: integer("seq").primaryKey(),
+    recipientRandHash: text("recipient_rand_hash").notNull(),
+    /** A JSON list of integers. */
+    nonces: text("nonces").notNull(),
+    expirationBlock: integer("expiration_block").notNull(),
+  },
+  (table) => [index("nonces_expiration").on(table.expirationBlock)],
+);
+
 /** Facts about the file itself: which log this is, which release made it. */
 export const logMeta = sqliteTable(
   "log_meta",

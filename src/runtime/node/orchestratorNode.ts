@@ -3,6 +3,7 @@ import {
   checkToken,
   issueToken,
   openToken,
+  tokenOf,
   SESSION_ID_BYTES,
   type TokenKeys,
 } from "../../protocol/authToken.ts";
@@ -14,6 +15,8 @@ import { type NodeFacts, orchestratorInfo } from "../../protocol/orchestratorInf
 import { orchestratorRequestMessage } from "../../protocol/orchestratorRequest.ts";
 import { pingMessage } from "../../protocol/ping.ts";
 import { isStreamPath } from "../../protocol/renditionPath.ts";
+import type { Price } from "../../protocol/price.ts";
+import { rational } from "../../protocol/rational.ts";
 import { rpcTexts } from "../../protocol/texts.ts";
 import type { SessionCommand, SessionSnapshot } from "../../actors/session/decide.ts";
 import {
@@ -24,8 +27,11 @@ import {
   OSInfo_StorageType,
   OSInfoSchema,
 } from "../../protocol/gen/lp_rpc_pb.ts";
+import { lastIncarnation } from "../../events/log/incarnations.ts";
 import type { LogReader } from "../../events/log/reader.ts";
 import type { Host } from "../host.ts";
+import type { Sale, SaleOffer } from "../money/market.ts";
+import type { Till } from "../money/till.ts";
 import type {
   Edge,
   ForeignBucket,
@@ -38,13 +44,18 @@ import type {
 import type {
   HttpRefusal,
   OrchestratorService,
+  PaidAnswer,
+  PaymentHeaders,
   Peer,
+  RefreshedPayment,
+  RefreshPaymentRequest,
   RpcAnswer,
   SegmentHeaders,
   SegmentUpload,
   StoredRendition,
 } from "../service.ts";
 import { Admission } from "./admission.ts";
+import { PaymentDoor } from "./paymentDoor.ts";
 import type { RenditionStore } from "./renditionStore.ts";
 import { SegmentDoor } from "./segmentDoor.ts";
 import type { SegmentWork } from "./segmentWork.ts";
@@ -68,6 +79,8 @@ export type OrchestratorNodeOptions = {
   readonly objectStore: ObjectStore | null;
   readonly mediaFetcher: MediaFetcher | null;
   readonly authorizer: GatewayAuthorizer | null;
+  /** Null off-chain: everybody is served for nothing. */
+  readonly till: Till | null;
   /** Why the log takes no new work, or null. */
   readonly logRefusal: () => string | null;
   /** Why no worker can take a segment, or null. */
@@ -86,6 +99,7 @@ export class OrchestratorNode implements OrchestratorService {
   readonly #facts: NodeFacts;
   readonly #admission: Admission;
   readonly #door: SegmentDoor;
+  readonly #paymentDoor: PaymentDoor;
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #incarnations = new Map<string, number>();
   #isDraining = false;
@@ -115,10 +129,23 @@ export class OrchestratorNode implements OrchestratorService {
       mediaFetcher: options.mediaFetcher,
       checkToken: (token, account) =>
         checkToken(options.tokenKeys, token, this.#owner(account), edge.nowMs()),
-      infoFor: (token) => this.#info(token),
+      infoFor: (token, sale) => this.#info(token, sale),
       nextIncarnation: (sessionId) => this.#nextIncarnation(sessionId),
+      incarnationOpened: (sessionId, incarnation) => this.#incarnationOpened(sessionId, incarnation),
+      till: options.till,
       refusal: () => this.#refusal(),
       newTraceId: options.newTraceId,
+    });
+    this.#paymentDoor = new PaymentDoor({
+      identity,
+      capabilities: options.capabilities,
+      version: options.version,
+      host: options.host,
+      till: options.till,
+      checkToken: (token, account) =>
+        checkToken(options.tokenKeys, token, this.#owner(account), edge.nowMs()),
+      tokenFor: (account, sessionId) => tokenOf(options.tokenKeys, account, sessionId, edge.nowMs()),
+      infoFor: (token, sale) => this.#info(token, sale),
     });
     this.#sweeper = setInterval(() => renditions.sweep(edge.nowMs()), sweepMs);
     this.#sweeper.unref();
@@ -192,12 +219,15 @@ export class OrchestratorNode implements OrchestratorService {
     if (isFull && !(request.ignoreCapacityCheck && this.#refusal() === null)) {
       return { type: "refused", text: rpcTexts.capped };
     }
-    if (authorizer === null) return this.#offer(request, account);
-    return authorizer
-      .authorize(checksumHex(account))
-      .then((verdict) =>
-        verdict.type === "refused" ? { type: "refused", text: verdict.text } : this.#offer(request, account),
-      );
+    if (authorizer === null) return this.#offer(request, account, null);
+    return authorizer.authorize(checksumHex(account)).then((verdict) => {
+      if (verdict.type === "refused") return { type: "refused", text: verdict.text };
+      // A price of the webhook counts for requests without capabilities only. Source: payments sheet 4.3.
+      const isPriced = verdict.price !== null && request.capabilities === undefined;
+      const price = isPriced ? rational(verdict.price.pricePerUnit, verdict.price.pixelsPerUnit) : null;
+      this.#options.till?.agree(toHex(account), price);
+      return this.#offer(request, account, price);
+    });
   }
 
   ping(value: Uint8Array): RpcAnswer<Uint8Array> {
@@ -228,6 +258,14 @@ export class OrchestratorNode implements OrchestratorService {
     return this.#door.open(headers, peer);
   }
 
+  pay(headers: PaymentHeaders, peer: Peer): Promise<HttpRefusal | PaidAnswer> {
+    return this.#paymentDoor.pay(headers, peer);
+  }
+
+  refreshPayment(request: RefreshPaymentRequest): Promise<HttpRefusal | RefreshedPayment> {
+    return this.#paymentDoor.refresh(request);
+  }
+
   readRendition(path: string): StoredRendition | null {
     return isStreamPath(path) ? this.#options.renditions.get(path) : null;
   }
@@ -240,15 +278,17 @@ export class OrchestratorNode implements OrchestratorService {
     return this.#refusal();
   }
 
-  /** One more than the log holds, or than was given out since: the newest may not be on the disk yet. */
+  /** One more than the log holds, or than was opened since: the newest may not be on the disk yet. */
   #nextIncarnation(sessionId: string): number {
-    const recorded = this.#options.reader.streamsWithPrefix(`session:${sessionId}.`).length;
-    const next = Math.max(recorded, this.#incarnations.get(sessionId) ?? 0) + 1;
+    const recorded = lastIncarnation(this.#options.reader.streamsWithPrefix(`session:${sessionId}.`));
+    return Math.max(recorded, this.#incarnations.get(sessionId) ?? 0) + 1;
+  }
+
+  #incarnationOpened(sessionId: string, incarnation: number): void {
     this.#incarnations.delete(sessionId);
-    this.#incarnations.set(sessionId, next);
+    this.#incarnations.set(sessionId, incarnation);
     const oldest = this.#incarnations.keys().next().value;
     if (this.#incarnations.size > incarnationsMax && oldest !== undefined) this.#incarnations.delete(oldest);
-    return next;
   }
 
   /** Why this node takes no new work: a gateway that hears it at once goes elsewhere without a lost segment. */
@@ -262,23 +302,35 @@ export class OrchestratorNode implements OrchestratorService {
     return this.#options.identity.account === null ? ZERO_ACCOUNT : account;
   }
 
-  #offer(request: OrchestratorRequest, account: Uint8Array): RpcAnswer<OrchestratorInfo> {
+  #offer(
+    request: OrchestratorRequest,
+    account: Uint8Array,
+    price: Price | null,
+  ): RpcAnswer<OrchestratorInfo> | Promise<RpcAnswer<OrchestratorInfo>> {
     if (!request.ignoreCapacityCheck && this.#facts.serviceUri !== "" && asksForLiveAi(request)) {
       return { type: "refused", text: rpcTexts.capped };
     }
-    const { tokenKeys, edge } = this.#options;
-    const random = edge.randomBytes(SESSION_ID_BYTES);
-    return {
-      type: "answer",
-      value: this.#info(issueToken(tokenKeys, this.#owner(account), random, edge.nowMs())),
-    };
+    const { till } = this.#options;
+    if (till === null) return { type: "answer", value: this.#info(this.#newToken(account), null) };
+    const answer = (offer: SaleOffer): RpcAnswer<OrchestratorInfo> =>
+      offer.type === "refused"
+        ? offer
+        : { type: "answer", value: this.#info(this.#newToken(account), offer.sale) };
+    const offer = till.offer(account, null, price);
+    return offer instanceof Promise ? offer.then(answer) : answer(offer);
   }
 
-  #info(authToken: AuthToken): OrchestratorInfo {
+  #newToken(account: Uint8Array): AuthToken {
+    const { tokenKeys, edge } = this.#options;
+    return issueToken(tokenKeys, this.#owner(account), edge.randomBytes(SESSION_ID_BYTES), edge.nowMs());
+  }
+
+  #info(authToken: AuthToken, sale: Sale | null): OrchestratorInfo {
     const own = this.#options.objectStore?.own ?? null;
-    if (own === null) return orchestratorInfo(this.#facts, { authToken });
+    const offer = { authToken, ...(sale === null ? {} : { sale }) };
+    if (own === null) return orchestratorInfo(this.#facts, offer);
     const grant = own.grant(authToken.sessionId, this.#options.edge.nowMs());
-    return orchestratorInfo(this.#facts, { authToken, storage: grantMessage(grant) });
+    return orchestratorInfo(this.#facts, { ...offer, storage: grantMessage(grant) });
   }
 }
 

@@ -1,9 +1,10 @@
-import { resultWaitMs } from "./timeLimits.ts";
+import { lastIncarnation } from "../../events/log/incarnations.ts";
 import { poisonedText, type SegmentCommand } from "../../actors/segment/decide.ts";
 import { sessionQueueMax, type SessionCommand } from "../../actors/session/decide.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import type { AuthToken, OrchestratorInfo } from "../../protocol/gen/lp_rpc_pb.ts";
 import { readSegmentRequest } from "../../protocol/headers.ts";
+import { estimatedUnits } from "../../protocol/price.ts";
 import { loadCost } from "../../protocol/profiles.ts";
 import { renditionDirectories, renditionObject, streamPath } from "../../protocol/renditionPath.ts";
 import type { SegmentCredentials } from "../../protocol/segmentCredentials.ts";
@@ -11,11 +12,14 @@ import { CAPPED_TEXT, resultTexts, segmentTexts } from "../../protocol/texts.ts"
 import { verifySegment } from "../../protocol/verifySegment.ts";
 import type { CapabilitySet } from "../../protocol/capabilities.ts";
 import type { Host, Origin } from "../host.ts";
+import type { Sale } from "../money/market.ts";
+import type { Till } from "../money/till.ts";
 import type { Edge, Identity, MediaFetcher } from "../ports.ts";
 import type { AcceptedSegment, HttpRefusal, Peer, SegmentHeaders, SegmentUpload } from "../service.ts";
 import type { Admission } from "./admission.ts";
 import { deferred, type OpenWork } from "./openWork.ts";
 import type { SegmentWork } from "./segmentWork.ts";
+import { resultWaitMs } from "./timeLimits.ts";
 
 export type SegmentDoorOptions = {
   readonly edge: Edge;
@@ -27,13 +31,31 @@ export type SegmentDoorOptions = {
   readonly admission: Admission;
   readonly mediaFetcher: MediaFetcher | null;
   readonly checkToken: (token: AuthToken, account: Uint8Array) => "valid" | "invalid" | "expired";
-  /** The answer's `info`, with the token that the request carried. */
-  readonly infoFor: (token: AuthToken) => OrchestratorInfo;
-  /** The number of a session's next incarnation, from 1. */
+  /** The answer's `info`, with the token that the request carried. No sale off-chain. */
+  readonly infoFor: (token: AuthToken, sale: Sale | null) => OrchestratorInfo;
+  /** The number of a session's next incarnation, from 1. The same until that incarnation is opened. */
   readonly nextIncarnation: (sessionId: string) => number;
+  readonly incarnationOpened: (sessionId: string, incarnation: number) => void;
+  /** Null off-chain: everybody is served for nothing. */
+  readonly till: Till | null;
   /** Why no new work may be taken, or null. */
   readonly refusal: () => string | null;
   readonly newTraceId: () => string | null;
+};
+
+/** A segment whose headers and payment were good. */
+type Accepting = {
+  readonly segment: SegmentCredentials;
+  readonly authToken: AuthToken;
+  readonly senderHex: `0x${string}`;
+  readonly manifestId: `0x${string}`;
+  /** Encoded pixels per second that it asks for. */
+  readonly demand: number;
+  readonly peer: Peer;
+  readonly isUri: boolean;
+  readonly sale: Sale | null;
+  /** Pixels to speak for; null off-chain. */
+  readonly units: bigint | null;
 };
 
 /** Media that may be uploaded in one segment. Source: video sheet 4.2, step 16. */
@@ -61,7 +83,7 @@ export class SegmentDoor {
   }
 
   /** Steps 1 to 15 of video sheet 4.2. */
-  open(headers: SegmentHeaders, peer: Peer): HttpRefusal | SegmentUpload {
+  async open(headers: SegmentHeaders, peer: Peer): Promise<HttpRefusal | SegmentUpload> {
     const options = this.#options;
     const request = readSegmentRequest(headers, options.version);
     if (request.type === "refused") return request;
@@ -70,22 +92,47 @@ export class SegmentDoor {
     const senderHex = toHex(sender);
     const manifestId = toHex(segment.manifestId);
     const demand = Math.max(0, Math.round(loadCost(segment.profiles)));
+    const hasCapacity = (sessionId: string): boolean =>
+      options.admission.live(sessionId) !== null ||
+      options.admission.mayOpen(senderHex, manifestId, demand);
     const verified = verifySegment(segment, sender, {
       isSignedBy: options.identity.isSignedBy,
       capabilities: options.capabilities,
       checkToken: (token) => options.checkToken(token, sender),
-      hasCapacity: (sessionId) =>
-        options.admission.live(sessionId) !== null ||
-        options.admission.mayOpen(senderHex, manifestId, demand),
+      hasCapacity,
     });
     if (verified.type === "refused") return verified;
-    if (options.refusal() !== null || options.work.openBytes > openBytesMax) return capped();
+    if (this.#isFull(verified.authToken)) return capped();
     const { authToken } = verified;
-    const sessionStream = this.#session(authToken, senderHex, manifestId, peer, demand);
-    const counts = this.#opened.get(sessionStream) ?? { segments: 0, uploading: 0 };
-    if (counts.uploading + options.work.queueLength(sessionStream) >= openPerSessionMax) return capped();
     const isUri = headers.contentType === uriContentType;
-    return this.#accept({ segment, authToken, senderHex, manifestId, sessionStream, isUri });
+    const { sessionId } = authToken;
+    const upload = { segment, authToken, senderHex, manifestId, demand, peer, isUri };
+    if (options.till === null) return this.#accept({ ...upload, sale: null, units: null });
+
+    const { sessionStream } = this.#place(authToken);
+    const origin: Origin = { correlationId: sessionStream, causationId: "segment-request" };
+    const account = { sender: senderHex, manifestId: sessionId };
+    const paid = await options.till.take(request.payment, { account, priceOf: account, isForWork: true }, origin);
+    if (paid.type === "refused") return paid;
+    // Others went on while this payment was verified: the last room may have gone to one of them.
+    if (this.#isFull(authToken) || !hasCapacity(sessionId)) {
+      await options.host.committed();
+      return capped();
+    }
+    const units = estimatedUnits(segment.profiles, segment.durationMs);
+    const accepted = this.#accept({ ...upload, sale: paid.sale, units });
+    if (accepted.type === "refused") await options.host.committed();
+    return accepted;
+  }
+
+  /** Whether a segment more would be too much for the node or for its session. */
+  #isFull({ sessionId }: AuthToken): boolean {
+    const { admission, refusal, work } = this.#options;
+    if (refusal() !== null || work.openBytes > openBytesMax) return true;
+    const streamId = admission.live(sessionId)?.streamId;
+    if (streamId === undefined) return false;
+    const uploading = this.#opened.get(streamId)?.uploading ?? 0;
+    return uploading + work.queueLength(streamId) >= openPerSessionMax;
   }
 
   /** Accepted segments whose media is still on its way. */
@@ -98,59 +145,60 @@ export class SegmentDoor {
     this.#opened.delete(sessionStream);
   }
 
-  /** The open session of this token, or a new incarnation of it. */
-  #session(
-    token: AuthToken,
-    sender: `0x${string}`,
-    manifestId: `0x${string}`,
-    peer: Peer,
-    demand: number,
-  ): string {
+  /** The open session of this token, or the name of a new incarnation of it. */
+  #place({ sessionId }: AuthToken): { readonly sessionStream: string; readonly isNew: boolean; } {
     const { admission, host, nextIncarnation } = this.#options;
-    const live = admission.live(token.sessionId);
+    const live = admission.live(sessionId);
     // One that was ended a moment ago is released only when that is durable; nothing may join it any more.
     const snapshot = live === null ? null : host.snapshot("session", live.streamId);
-    if (live !== null && snapshot !== null && !snapshot.matches("ending")) return live.streamId;
-    const streamId = `${token.sessionId}.${nextIncarnation(token.sessionId)}`;
+    if (live !== null && snapshot !== null && !snapshot.matches("ending")) {
+      return { sessionStream: live.streamId, isNew: false };
+    }
+    return { sessionStream: `${sessionId}.${nextIncarnation(sessionId)}`, isNew: true };
+  }
+
+  #openSession(streamId: string, request: Accepting): void {
+    const { admission, host, incarnationOpened } = this.#options;
+    const { authToken, senderHex: sender, manifestId, demand, peer } = request;
     const command: SessionCommand = {
       type: "OpenSession",
       sender,
       manifestId,
       remoteAddress: peer.remoteAddress,
-      tokenExpiration: token.expiration,
+      tokenExpiration: authToken.expiration,
       demandPixelsPerSecond: demand,
     };
     host.execute("session", streamId, command, { correlationId: streamId, causationId: "segment-request" });
-    admission.opened(token.sessionId, {
+    incarnationOpened(authToken.sessionId, lastIncarnation([{ stream: streamId }]));
+    admission.opened(authToken.sessionId, {
       streamId,
       sender,
       manifestId,
       remoteAddress: peer.remoteAddress,
       demandPixelsPerSecond: demand,
     });
-    return streamId;
   }
 
-  #accept(request: {
-    readonly segment: SegmentCredentials;
-    readonly authToken: AuthToken;
-    readonly senderHex: `0x${string}`;
-    readonly manifestId: `0x${string}`;
-    readonly sessionStream: string;
-    readonly isUri: boolean;
-  }): SegmentUpload {
-    const { segment, authToken, sessionStream } = request;
-    const { edge, host, infoFor, newTraceId } = this.#options;
+  /** One turn, one commit: the fee is spoken for, the session is open, the segment is accepted. */
+  #accept(request: Accepting): HttpRefusal | SegmentUpload {
+    const { segment, authToken, senderHex } = request;
+    const { edge, host, infoFor, newTraceId, till } = this.#options;
+    const { sessionStream, isNew } = this.#place(authToken);
+    const segmentId = `${sessionStream}/${this.#countsOf(sessionStream).segments + 1}`;
+    const asked: Origin = { correlationId: sessionStream, causationId: "segment-request" };
+    if (till !== null && request.units !== null) {
+      const account = { sender: senderHex, manifestId: authToken.sessionId };
+      const refusal = till.reserve(account, { jobId: segmentId, units: request.units }, asked);
+      if (refusal !== null) return refused(400, refusal);
+    }
+    // A trace that is begun is ended with its segment: not before it is certain that there is one.
+    const origin: Origin = { ...asked, traceId: newTraceId() };
+    if (isNew) this.#openSession(sessionStream, request);
     const counts = this.#countsOf(sessionStream);
+    this.#opened.set(sessionStream, counts);
     counts.segments += 1;
     counts.uploading += 1;
     this.#arriving += 1;
-    const segmentId = `${sessionStream}/${counts.segments}`;
-    const origin: Origin = {
-      correlationId: sessionStream,
-      causationId: "segment-request",
-      traceId: newTraceId(),
-    };
     const nowMs = edge.nowMs();
     const uploadDeadlineMs = nowMs + resultWaitMs(segment.durationMs);
     host.execute(
@@ -162,7 +210,7 @@ export class SegmentDoor {
     const accept: SegmentCommand = {
       type: "AcceptSegment",
       sessionId: sessionStream,
-      sender: request.senderHex,
+      sender: senderHex,
       manifestId: request.manifestId,
       seq: segment.seq,
       mediaHash: toHex(segment.hash),
@@ -174,7 +222,7 @@ export class SegmentDoor {
       deadlineMs: uploadDeadlineMs + resultWaitMs(segment.durationMs),
     };
     host.execute("segment", segmentId, accept, origin);
-    const work = this.#openWork(segmentId, sessionStream, segment, authToken, infoFor(authToken));
+    const work = this.#openWork(segmentId, sessionStream, segment, authToken, infoFor(authToken, request.sale));
     let isSettled = false;
     const settle = (): boolean => {
       if (isSettled) return false;
@@ -215,9 +263,7 @@ export class SegmentDoor {
       context === undefined
         ? 0
         : context.segmentsDelivered + context.segmentsFailed + context.openSegments.length;
-    const counts = { segments, uploading: 0 };
-    this.#opened.set(sessionStream, counts);
-    return counts;
+    return { segments, uploading: 0 };
   }
 
   #openWork(

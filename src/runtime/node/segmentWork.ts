@@ -33,8 +33,16 @@ export type SegmentWorkOptions = {
   readonly version: string;
   /** Workers that each input has cost so far: what the log says at start. */
   readonly harmfulInputs: Iterable<{ readonly mediaHash: string; readonly losses: number }>;
+  /** Where fees are settled; null off-chain. A job that nobody pays for is no concern of it. */
+  readonly fees: Fees | null;
   readonly onSessionReleased: (sessionStream: string) => void;
   readonly onFault: (error: unknown) => void;
+};
+
+/** The accounts, as far as work is concerned. */
+export type Fees = {
+  debit(jobId: string, units: bigint, origin: Origin): void;
+  release(jobId: string, origin: Origin): void;
 };
 
 /**
@@ -72,6 +80,7 @@ export class SegmentWork {
     transcodeSegment: { when: "local", run: (params, context) => this.#onTranscode(params, context) },
     deliverResult: { when: "durable", run: (_, context) => void this.#onDeliver(context) },
     answerFailure: { when: "volatile", run: (params, context) => this.#onFailure(params, context) },
+    settleFee: { when: "inTurn", run: (params, context) => this.#onSettleFee(params, context) },
     reportToSession: { when: "inTurn", run: (params, context) => this.#onSegmentEnded(params, context) },
     releaseSession: { when: "volatile", run: (_, context) => this.#onRelease(context) },
   };
@@ -136,6 +145,12 @@ export class SegmentWork {
   }
 
   readonly #starters = new Map<string, () => void>();
+
+  #onSettleFee({ pixels }: { pixels: number }, { id, origin }: EffectContext): void {
+    const { fees } = this.#options;
+    if (pixels > 0) fees?.debit(id, BigInt(pixels), origin);
+    else fees?.release(id, origin);
+  }
 
   #startNext(segmentId: string | null): void {
     if (segmentId === null) return;

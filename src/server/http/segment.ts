@@ -11,6 +11,7 @@ import {
   writeHead,
 } from "./answer.ts";
 import { type BodyBounds, type BodyOutcome, type ByteSink, readBody } from "./body.ts";
+import { headerText } from "./headerText.ts";
 import { endUnreadRequest, holdBody, releaseBody } from "./unread.ts";
 
 /** A running Keccak-256. The listener gets a maker of these handed in. */
@@ -139,11 +140,4 @@ function refuse(
 ): void {
   answerError(response, status, text);
   endUnreadRequest(request, response);
-}
-
-function headerText(request: Request, name: string): string | null {
-  const value = request.headers[name];
-  // Only fields that may repeat become lists; these may not, so the first one is meant.
-  if (Array.isArray(value)) return value[0] ?? null;
-  return value ?? null;
 }

@@ -3,6 +3,8 @@ import type { ListenerLimits } from "../limits.ts";
 import { answerError, isAnswerable, type Request, type Response, writeHead } from "./answer.ts";
 import type { HttpApp } from "./app.ts";
 import { readRequestPath } from "./path.ts";
+import { servePayment } from "./payment.ts";
+import { serveRefreshPayment } from "./refreshPayment.ts";
 import { serveRendition } from "./rendition.ts";
 import { type Keccak256Hasher, serveSegment } from "./segment.ts";
 import { serveApp } from "./serveApp.ts";
@@ -34,6 +36,8 @@ export async function serveHttp(
     return endUnreadRequest(request, response);
   }
   if (target.path === "/segment") return serveSegment(options, request, response, peer);
+  if (target.path === "/payment") return servePayment(options, request, response, peer);
+  if (target.path === "/refresh-payment") return serveRefreshPayment(options, request, response, peer);
   if (target.path.startsWith(streamPrefix) && target.rawPath.startsWith(streamPrefix)) {
     const path = target.rawPath.slice(streamPrefix.length);
     return serveRendition(options.service, path, isHead, response, options.limits.answerTimeoutMs);

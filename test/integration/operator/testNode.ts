@@ -1,5 +1,10 @@
 import { type OperatorPort, openOperatorPort } from "../../../src/operator/operatorPort.ts";
-import type { OperatorNotice, RegisteredTranscoder } from "../../../src/operator/ports.ts";
+import type {
+  OperatorChain,
+  OperatorMoney,
+  OperatorNotice,
+  RegisteredTranscoder,
+} from "../../../src/operator/ports.ts";
 
 export type TestPort = {
   readonly port: OperatorPort;
@@ -13,6 +18,8 @@ export async function openTestPort(
     readonly isMonitored?: boolean;
     readonly transcoders?: readonly RegisteredTranscoder[];
     readonly exposition?: () => string;
+    readonly money?: OperatorMoney;
+    readonly chain?: OperatorChain;
   } = {},
 ): Promise<TestPort> {
   const state: TestPort["state"] = { maxSessions: 10, verbosity: 4, unhealthy: null };
@@ -38,6 +45,8 @@ export async function openTestPort(
         state.verbosity = verbosity;
       },
       unhealthyReason: () => state.unhealthy,
+      money: options.money ?? null,
+      chain: options.chain ?? null,
       metrics: options.isMonitored
         ? {
             contentType: "text/plain; version=0.0.4; charset=utf-8",

@@ -1,11 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import type { AnyMachineSnapshot } from "xstate";
 import { getShortestPaths } from "xstate/graph";
+import { accountKind } from "../../../src/actors/account/decide.ts";
+import { allKinds } from "../../../src/actors/allKinds.ts";
+import { chainKind } from "../../../src/actors/chain/decide.ts";
 import { Fold, ImpossibleEventError } from "../../../src/actors/fold.ts";
+import { gatewayKind } from "../../../src/actors/gateway/decide.ts";
 import type { ActorKind } from "../../../src/actors/kind.ts";
+import { pricingKind } from "../../../src/actors/pricing/decide.ts";
 import { segmentKind } from "../../../src/actors/segment/decide.ts";
 import { sessionKind } from "../../../src/actors/session/decide.ts";
 import { stateName } from "../../../src/actors/snapshot.ts";
+import { ticketKind } from "../../../src/actors/ticket/decide.ts";
 import type { AnyEvent } from "../../../src/events/definition.ts";
 import type { SegmentEvent } from "../../../src/events/segment.ts";
 import type { SessionEvent } from "../../../src/events/session.ts";
@@ -23,6 +29,23 @@ import {
   sessionEnded,
   sessionOpened,
 } from "./facts.ts";
+import {
+  accountExpired,
+  gatewayFundsRead,
+  jobDebited,
+  jobReleased,
+  jobReserved,
+  paymentAccepted,
+  priceChanged,
+  priceFixed,
+  priceRemoved,
+  roundObserved,
+  sender,
+  ticketExpired,
+  ticketRedeemed,
+  ticketTermsChanged,
+  ticketWon,
+} from "./moneyFacts.ts";
 
 /*
  * Goal: no state of a machine is dead text, and no event meets a state that nobody thought about. Method: XState
@@ -48,18 +71,65 @@ const sessionFacts: readonly SessionEvent[] = [
   sessionEnded,
 ];
 
+const accountFacts: readonly AnyEvent[] = [
+  paymentAccepted(1),
+  priceFixed,
+  jobReserved("a"),
+  jobReserved("b"),
+  jobDebited("a"),
+  jobReleased("b"),
+  accountExpired,
+];
+const ticketFacts: readonly AnyEvent[] = [ticketWon, ticketRedeemed, ticketExpired];
+const gatewayFacts: readonly AnyEvent[] = [gatewayFundsRead];
+const chainFacts: readonly AnyEvent[] = [roundObserved];
+const pricingFacts: readonly AnyEvent[] = [
+  priceChanged("default"),
+  priceChanged(sender),
+  priceRemoved(sender),
+  ticketTermsChanged,
+];
+
+/** One example or more of every event of every kind. */
+const factsOf: readonly (readonly [kind: ActorKind, facts: readonly AnyEvent[]])[] = [
+  [segmentKind, segmentFacts],
+  [sessionKind, sessionFacts],
+  [accountKind, accountFacts],
+  [ticketKind, ticketFacts],
+  [gatewayKind, gatewayFacts],
+  [chainKind, chainFacts],
+  [pricingKind, pricingFacts],
+];
+/** What lasts as long as the node. */
+const endless: ReadonlySet<ActorKind> = new Set([gatewayKind, chainKind, pricingKind]);
+
+test("every kind of the node is walked here", () => {
+  expect(factsOf.map(([{ kind }]) => kind).sort()).toEqual(allKinds.map(({ kind }) => kind).sort());
+});
+
+/** Names in lists of a context that a fact can open a second time: open segments, open jobs, prices. */
+function openNames(snapshot: AnyMachineSnapshot): readonly string[] {
+  const { openSegments, openJobs, prices } = snapshot.context as {
+    openSegments?: readonly string[];
+    openJobs?: readonly { readonly jobId: string }[];
+    prices?: readonly { readonly scope: string }[];
+  };
+  return (
+    openSegments ?? openJobs?.map(({ jobId }) => jobId) ?? prices?.map(({ scope }) => scope).sort() ?? []
+  );
+}
+
 /** The parts of a context that decide where a machine can go: counters are left out, or the walk never ends. */
 function essence(snapshot: AnyMachineSnapshot): string {
-  const { openSegments } = snapshot.context as { openSegments?: readonly string[] };
-  return JSON.stringify([snapshot.value, openSegments ?? null]);
+  return JSON.stringify([snapshot.value, openNames(snapshot)]);
 }
 
 /** One snapshot of every state that the events can reach, with the steps there. */
 function reach(kind: ActorKind, facts: readonly AnyEvent[]) {
   const isNew = (snapshot: AnyMachineSnapshot, event: AnyEvent): boolean => {
-    const { openSegments } = snapshot.context as { openSegments?: readonly string[] };
-    const { segmentId } = event as { segmentId?: string };
-    return event.type !== "SessionSegmentStarted" || !openSegments?.includes(segmentId ?? "");
+    const { segmentId, jobId } = event as { readonly segmentId?: string; readonly jobId?: string };
+    const isOpening = event.type === "SessionSegmentStarted" || event.type === "JobReserved";
+    return !isOpening || !openNames(snapshot).includes(segmentId ?? jobId ?? "");
   };
   return getShortestPaths(kind.machine, {
     input: { id: "test" },
@@ -144,10 +214,69 @@ describe("session", () => {
   });
 });
 
-for (const [kind, facts] of [
-  [segmentKind, segmentFacts],
-  [sessionKind, sessionFacts],
-] as const) {
+describe("money", () => {
+  for (const [kind, facts] of factsOf.slice(2)) {
+    test(`${kind.kind}: every state is reached`, () => {
+      const reached = new Set(reach(kind, facts).map(({ snapshot }) => stateName(snapshot)));
+      expect([...reached].sort()).toEqual(Object.keys(kind.machine.states).sort());
+    });
+  }
+
+  test("account: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(accountKind, accountFacts)}\n`).toMatchInlineSnapshot(`
+      "
+               PaymentAccepted  PriceFixed  JobReserved  JobDebited  JobReleased  AccountExpired
+      unused   open             open        .            .           .            .
+      open     open             open        open         open        open         expired
+      expired  .                .           .            .           .            .
+      "
+    `);
+  });
+
+  test("ticket: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(ticketKind, ticketFacts)}\n`).toMatchInlineSnapshot(`
+      "
+                TicketWon  TicketRedeemed  TicketExpired
+      drawn     won        .               .
+      won       .          redeemed        expired
+      redeemed  .          .               .
+      expired   .          .               .
+      "
+    `);
+  });
+
+  test("gateway: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(gatewayKind, gatewayFacts)}\n`).toMatchInlineSnapshot(`
+      "
+               GatewayFundsRead
+      unknown  known
+      known    known
+      "
+    `);
+  });
+
+  test("chain: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(chainKind, chainFacts)}\n`).toMatchInlineSnapshot(`
+      "
+              RoundObserved
+      unseen  seen
+      seen    seen
+      "
+    `);
+  });
+
+  test("pricing: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(pricingKind, pricingFacts)}\n`).toMatchInlineSnapshot(`
+      "
+             PriceChanged  PriceRemoved  TicketTermsChanged
+      unset  set           .             set
+      set    set           set           set
+      "
+    `);
+  });
+});
+
+for (const [kind, facts] of factsOf) {
   test(`${kind.kind}: the facts above are one of each event of the catalogue`, () => {
     const types = new Set<string>(facts.map(({ type }) => type));
     expect([...types].sort()).toEqual([...kind.events.keys()].sort());
@@ -163,6 +292,13 @@ for (const [kind, facts] of [
       if (snapshot.status === "done") expect(kind.deadline(snapshot)).toBeNull();
     }
   });
+
+  if (endless.has(kind)) {
+    test(`${kind.kind}: nothing ends it`, () => {
+      expect(reach(kind, facts).filter(({ snapshot }) => snapshot.status !== "active")).toEqual([]);
+    });
+    continue;
+  }
 
   test(`${kind.kind}: from every state an end is in reach`, () => {
     // Method: walk on from each reached snapshot until a final state turns up.

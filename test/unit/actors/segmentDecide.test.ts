@@ -109,7 +109,8 @@ describe("dispatch and verdict", () => {
   test("the renditions' pixels are what the session will be told", () => {
     const encoded = given(segmentIn.running).accepts(completeSegment);
     expect(context(encoded).pixels).toBe(2_212_840);
-    expect(effectNames(encoded)).toEqual(["deliverResult"]);
+    expect(effectNames(encoded)).toEqual(["deliverResult", "settleFee"]);
+    expect(encoded.effects[1]?.params).toEqual({ pixels: 2_212_840 });
     const delivered = given(segmentIn.encoded).accepts({ type: "ConfirmDelivery" });
     expect(delivered.effects).toEqual([
       {
@@ -124,7 +125,20 @@ describe("dispatch and verdict", () => {
     expect(failed.effects).toEqual([
       { type: "reportToSession", params: { sessionId: "5e55.1", outcome: "failed", pixels: 0 } },
       { type: "answerFailure", params: { text: "why" } },
+      // What was encoded was paid for then, and is paid only once: the account holds no such job any more.
+      { type: "settleFee", params: { pixels: 0 } },
     ]);
+  });
+
+  test("a failure before anything is encoded owes nothing, and the fee is settled once on every way", () => {
+    for (const state of ["uploading", "queued", "running", "requeued"] as const) {
+      const failed = given(segmentIn[state]).accepts({ type: "FailSegment", code: "ANY", text: "why" });
+      expect(failed.effects.filter(({ type }) => type === "settleFee")).toEqual([
+        { type: "settleFee", params: { pixels: 0 } },
+      ]);
+    }
+    const delivered = given(segmentIn.encoded).accepts({ type: "ConfirmDelivery" });
+    expect(effectNames(delivered)).not.toContain("settleFee");
   });
 
   test("a late verdict after the segment has failed changes nothing", () => {

@@ -1,0 +1,129 @@
+import type { Address } from "viem";
+import { toHex } from "../protocol/bytes.ts";
+import type { ChainClock, ChainView, SenderFunds } from "../runtime/ports.ts";
+import { assert } from "../shared/assert.ts";
+import type { Hex, UnixMs } from "../shared/brand.ts";
+import { ChainPoller } from "./chainPoller.ts";
+import { FundsCache } from "./fundsCache.ts";
+import { FundsReader } from "./fundsReader.ts";
+import { JsonRpc } from "./jsonRpc.ts";
+import { L1Clock } from "./l1Clock.ts";
+import { outcomeOf, readIsTicketUsed } from "./reads.ts";
+
+export type OpenChainOptions = {
+  /** The JSON-RPC endpoint, `http:` or `https:`. It may hold a key: it is never printed. */
+  readonly url: { reveal(): string };
+  readonly controller: Address;
+  /** The registered account that tickets are made out to, 20 bytes. */
+  readonly recipient: Uint8Array;
+  /** `-network`: a known name must go with the chain id of the endpoint. */
+  readonly network: string;
+  /** Milliseconds between two polls. Default 5,000. */
+  readonly pollMs?: number;
+  /** Milliseconds that the endpoint has for one answer. Default 5,000. */
+  readonly timeoutMs?: number;
+  /** Wei. A lower price of the chain is reported as this one. */
+  readonly minGasPrice: bigint;
+  /** Wei; 0 for none. A higher price is reported as this one, because more is never paid. */
+  readonly maxGasPrice: bigint;
+  readonly nowMs: () => UnixMs;
+  /** Milliseconds that never go back and do not follow the wall clock. Default `performance.now()`. */
+  readonly monotonicMs?: () => number;
+  /** What an earlier life of this node knew: served until the chain was read. */
+  readonly seed: { readonly clock: ChainClock | null; readonly funds: ReadonlyMap<Hex, SenderFunds> };
+  /** The chain that the data folder belongs to; null for a new folder. Nothing is taken from another one. */
+  readonly expectedChainId: bigint | null;
+  /**
+   * The chain was read, and something but `readAtMs` differs from what was last given here. `l1Block` alone differs
+   * about every 12 seconds: who stores clocks may want to store fewer.
+   */
+  readonly onClock: (clock: ChainClock) => void;
+  /** Funds of a gateway were read that are new or differ. Accounts that never had funds are not reported. */
+  readonly onFunds: (sender: Uint8Array, funds: SenderFunds) => void;
+  /** The reason why the chain cannot be read changed; null = it can. Never holds a secret. */
+  readonly onTrouble: (reason: string | null) => void;
+};
+
+/** {@link ChainView} over a real chain. */
+export type OpenedChain = ChainView & {
+  /** As the endpoint said; null before it answered. Of a chain that is not the expected one: null too. */
+  chainId(): bigint | null;
+};
+
+const defaultPollMs = 5_000;
+const defaultTimeoutMs = 5_000;
+
+/**
+ * Opens the view of a chain. Returns at once, whatever the endpoint does; reading starts with it.
+ *
+ * @throws ChainUrlError when the URL is no http or https URL
+ */
+export function openChain(options: OpenChainOptions): OpenedChain {
+  const { recipient, minGasPrice, maxGasPrice, seed, nowMs } = options;
+  assert(recipient.length === 20, "The recipient of tickets is an account of 20 bytes.");
+  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const rpc = new JsonRpc({ url: options.url.reveal(), timeoutMs: options.timeoutMs ?? defaultTimeoutMs });
+  const l1Clock = new L1Clock({
+    monotonicMs,
+    seed: seed.clock === null ? null : { block: seed.clock.l1Block, ageMs: nowMs() - seed.clock.readAtMs },
+  });
+  const clock = (): ChainClock | null => {
+    const l1Block = l1Clock.now();
+    const { rounds } = poller;
+    return l1Block === null || rounds === null ? null : { ...rounds, l1Block };
+  };
+  const poller = new ChainPoller({
+    ...{ rpc, recipient, nowMs, monotonicMs, l1Clock },
+    controller: options.controller,
+    network: options.network,
+    expectedChainId: options.expectedChainId,
+    pollMs: options.pollMs ?? defaultPollMs,
+    seed: seed.clock,
+    onNews: () => {
+      const news = clock();
+      if (news !== null) options.onClock(news);
+    },
+    onTrouble: options.onTrouble,
+  });
+  const reader = new FundsReader({
+    ...{ rpc, recipient, monotonicMs },
+    broker: async () => (await poller.contracts())?.TicketBroker ?? null,
+    onBadContract: () => poller.doubtContracts(),
+  });
+  const cache = new FundsCache({
+    ...{ nowMs, monotonicMs, seed: seed.funds, onFunds: options.onFunds },
+    read: (sender, isKnown) => reader.read(sender, isKnown),
+    round: () => poller.rounds?.lastInitializedRound ?? null,
+  });
+  poller.start();
+  return {
+    recipient,
+    clock,
+    gasPrice: () => clampGasPrice(poller.gasPrice, minGasPrice, maxGasPrice),
+    funds: (sender) => cache.peek(sender),
+    readFunds: (sender) => cache.read(sender),
+    isTicketUsed: async (ticketHash) => {
+      const broker = (await poller.contracts())?.TicketBroker;
+      if (broker === undefined) return null;
+      const read = readIsTicketUsed(broker, toHex(ticketHash));
+      const outcome = outcomeOf(read, (await rpc.batch([read.call]))[0]);
+      return outcome.type === "read" ? outcome.value : null;
+    },
+    get trouble() {
+      return poller.trouble;
+    },
+    chainId: () => poller.chainId,
+    close: () => {
+      poller.close();
+      reader.close();
+      rpc.close();
+    },
+  };
+}
+
+/** 0 = unknown. A price outside the bounds counts as the bound, so that no old price is kept in its place. */
+function clampGasPrice(price: bigint | null, min: bigint, max: bigint): bigint {
+  if (price === null) return 0n;
+  const raised = price < min ? min : price;
+  return max > 0n && raised > max ? max : raised;
+}

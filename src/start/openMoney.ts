@@ -1,0 +1,209 @@
+import { type OpenedChain, openChain } from "../chain/openChain.ts";
+import { openPriceFeed, type PriceFeed } from "../chain/priceFeed.ts";
+import type { ChainConfig, PriceSetting, PricingConfig } from "../config/config.ts";
+import { TicketKeys } from "../config/ticketKeyFile.ts";
+import type { LogReader } from "../events/log/reader.ts";
+import { TicketVerifier } from "../native/ticketVerifier.ts";
+import type { MoneyChange, OperatorChain, OperatorMoney } from "../operator/ports.ts";
+import type { HmacSha256 } from "../protocol/authToken.ts";
+import { checksumHex } from "../protocol/account.ts";
+import { isFixedCurrency, weiPerCurrency } from "../protocol/currency.ts";
+import type { Price } from "../protocol/price.ts";
+import { divide, multiply } from "../protocol/rational.ts";
+import type { Host } from "../runtime/host.ts";
+import { chainSeed, Money } from "../runtime/money/money.ts";
+import type { PriceSource } from "../runtime/money/priceBoard.ts";
+import type { Edge } from "../runtime/ports.ts";
+import type { Hex } from "../shared/brand.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Account } from "./openAccount.ts";
+import { StartError } from "./startError.ts";
+
+export type OpenMoneyParts = {
+  readonly chain: ChainConfig;
+  readonly pricing: PricingConfig;
+  readonly dataDir: string;
+  readonly account: Account;
+  readonly host: Host;
+  readonly reader: LogReader;
+  readonly edge: Edge;
+  readonly hmac: HmacSha256;
+  readonly logger: Logger;
+  readonly onFault: (error: unknown) => void;
+};
+
+/** The on-chain side of a running node. */
+export type OpenMoney = {
+  readonly money: Money;
+  readonly chain: OpenedChain;
+  readonly forOperator: OperatorMoney;
+  readonly chainForOperator: OperatorChain;
+  /**
+   * Resolves when every price is known that can be: at once, or after the first reading of the price feed.
+   *
+   * @throws StartError when the feed does not know a currency
+   */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** How often the ticket secret is looked at for its age. Milliseconds. */
+const rotationMs = 3_600_000;
+
+/** Opens the chain, the till and everything between. The host must have started. */
+export function openMoney(parts: OpenMoneyParts): OpenMoney {
+  const { host, edge, logger, account, pricing } = parts;
+  const seed = chainSeed(host);
+  const secrets = TicketKeys.open(parts.dataDir, edge.randomBytes, edge.nowMs());
+  const verifier = new TicketVerifier();
+  let money: Money | null = null;
+  const chain = openChain({
+    url: parts.chain.url,
+    controller: parts.chain.controller,
+    recipient: account.recipient,
+    network: parts.chain.network,
+    pollMs: parts.chain.pollMs,
+    minGasPrice: parts.chain.minGasPrice,
+    maxGasPrice: parts.chain.maxGasPrice ?? 0n,
+    nowMs: edge.nowMs,
+    ...(edge.monotonicMs === undefined ? {} : { monotonicMs: edge.monotonicMs }),
+    seed,
+    expectedChainId: seed.chainId,
+    onClock: (clock) => money?.chainMoved(clock, chain.chainId() ?? 0n),
+    onFunds: (sender, funds) => logger.debug("A gateway's funds changed", { sender: checksumHex(sender), ...funds }),
+    onTrouble: (reason) => {
+      if (reason === null) logger.info("The chain can be read");
+      else logger.warn("The chain cannot be read: known gateways are served on what is known", { reason });
+    },
+  });
+  money = new Money({
+    ...{ host, edge, chain, secrets, verifier, reader: parts.reader, hmac: parts.hmac },
+    redeemGas: parts.chain.redeemGas,
+    isAdjusted: pricing.isAutoAdjusted,
+    maxGatewayLoss: pricing.maxGatewayLoss,
+    onRefused: (sender, { code, exposure }) =>
+      logger.warn("A gateway is refused for its funds", { sender: checksumHex(sender), code, ...exposure }),
+    onFault: parts.onFault,
+  });
+  const prices = new Prices(money, parts);
+  prices.start();
+  const rotation = setInterval(() => secrets.rotate(edge.nowMs()), rotationMs);
+  rotation.unref();
+  return {
+    money,
+    chain,
+    forOperator: prices.forOperator,
+    chainForOperator: {
+      get chainId() {
+        return chain.chainId() ?? seed.chainId ?? 0n;
+      },
+      account: account.identity.account,
+      minGasPrice: () => parts.chain.minGasPrice,
+      maxGasPrice: () => parts.chain.maxGasPrice,
+    },
+    ready: () => prices.ready(),
+    close: async () => {
+      clearInterval(rotation);
+      prices.close();
+      chain.close();
+      await verifier.close();
+      account.erase();
+    },
+  };
+}
+
+/** Keeps the price board in step with what the operator wants and what currencies are worth. */
+class Prices {
+  readonly #money: Money;
+  readonly #parts: OpenMoneyParts;
+  readonly #settings = new Map<string, PriceSetting>();
+  #feed: PriceFeed | null = null;
+
+  constructor(money: Money, parts: OpenMoneyParts) {
+    this.#money = money;
+    this.#parts = parts;
+  }
+
+  /** Puts the prices of this start on the board. */
+  start(): void {
+    const { base, perGateway, ticketEv, maxFaceValue } = this.#parts.pricing;
+    this.#settings.set("default", base);
+    for (const [gateway, setting] of perGateway) this.#settings.set(gateway, setting);
+    const prices = [...this.#settings].map(([scope, setting]) => {
+      const price = this.#priceOf(setting);
+      return [scope, { price: typeof price === "string" ? null : price, wording: setting.wording }] as const;
+    });
+    this.#money.board.startWith(new Map(prices), { ticketEv, maxFaceValue });
+  }
+
+  async ready(): Promise<void> {
+    const foreign = [...this.#settings.values()].filter(({ currency }) => !isFixedCurrency(currency));
+    if (foreign.length === 0) return;
+    if ((await this.#openFeed().firstRead()) === null) return;
+    for (const setting of foreign) {
+      const price = this.#priceOf(setting);
+      if (typeof price !== "string") continue;
+      throw new StartError(`Error setting price ${setting.wording}: ${price}.`, "Correct the price or `-priceFeedAddr`.");
+    }
+  }
+
+  close(): void {
+    this.#feed?.close();
+  }
+
+  /** The feed runs from the first price in a currency on. */
+  #openFeed(): PriceFeed {
+    const { chain, edge, logger } = this.#parts;
+    this.#feed ??= openPriceFeed({
+      url: chain.url,
+      address: chain.priceFeed,
+      nowMs: edge.nowMs,
+      seed: null,
+      onPrice: () => this.#feedMoved(),
+      onTrouble: (reason) => {
+        if (reason !== null) logger.warn("The price feed cannot be read: prices keep their last rate", { reason });
+      },
+    });
+    return this.#feed;
+  }
+
+  #feedMoved(): void {
+    for (const [scope, setting] of this.#settings) {
+      if (isFixedCurrency(setting.currency)) continue;
+      const price = this.#priceOf(setting);
+      if (typeof price !== "string") this.#put(scope, setting, price, "feed");
+    }
+  }
+
+  /** What the operator port may see and change. */
+  readonly forOperator: OperatorMoney = {
+    prices: () => new Map(this.#money.board.entries().map(({ scope, price }) => [scope as Hex, price])),
+    setPrice: (scope, setting) => this.#setPrice(scope, setting),
+    ticketEv: () => this.#money.board.terms.ticketEv,
+    setMaxFaceValue: async (maxFaceValue) => {
+      this.#money.board.setTerms({ ...this.#money.board.terms, maxFaceValue }, "operator");
+      await this.#parts.host.committed();
+      return { type: "changed" };
+    },
+  };
+
+  async #setPrice(scope: "default" | Hex, setting: PriceSetting): Promise<MoneyChange> {
+    if (!isFixedCurrency(setting.currency)) await this.#openFeed().firstRead();
+    const price = this.#priceOf(setting);
+    if (typeof price === "string") return { type: "refused", text: price };
+    this.#settings.set(scope, setting);
+    this.#put(scope, setting, price, "operator");
+    await this.#parts.host.committed();
+    return { type: "changed" };
+  }
+
+  #put(scope: string, { wording }: PriceSetting, price: Price, source: PriceSource): void {
+    this.#money.board.setPrice(scope as Hex, { price, wording }, source);
+  }
+
+  /** Wei per unit, or why nobody knows. */
+  #priceOf({ amount, currency, pixelsPerUnit }: PriceSetting): Price | string {
+    const rate = weiPerCurrency(currency, this.#feed?.price() ?? null);
+    return rate.type === "rate" ? divide(multiply(amount, rate.rate), pixelsPerUnit) : rate.text;
+  }
+}

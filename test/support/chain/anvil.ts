@@ -1,0 +1,83 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+/** A running development node, and the plain JSON-RPC to it. */
+export type Anvil = AsyncDisposable & {
+  readonly url: string;
+  /** One call. @throws Error with the node's words, its revert text included. */
+  rpc(method: string, ...params: readonly unknown[]): Promise<unknown>;
+};
+
+export type AnvilOptions = {
+  /** Default 54321: no network that anybody knows. */
+  readonly chainId?: number;
+  /** Seconds between blocks; without it a block is mined for each transaction, and only then. */
+  readonly blockTimeS?: number;
+};
+
+/**
+ * Starts anvil on a free loopback port, without fees and with every account unlocked: whoever holds no key can
+ * still be a sender. About 0.1 s.
+ */
+export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
+  const blockTime =
+    options.blockTimeS === undefined ? [] : ["--block-time", `${options.blockTimeS}`, "--mixed-mining"];
+  const child = Bun.spawn(
+    [
+      ...[anvilPath(), "--host", "127.0.0.1", "--port", "0", "--chain-id", `${options.chainId ?? 54321}`],
+      ...["--auto-impersonate", "--disable-min-priority-fee", "--base-fee", "0", "--gas-price", "0"],
+      ...["--accounts", "2", ...blockTime],
+    ],
+    { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+  );
+  const url = await listeningUrl(child.stdout);
+  return {
+    url,
+    rpc: (method, ...params) => callRpc(url, method, params),
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** One JSON-RPC call. @throws Error with the node's words */
+export async function callRpc(url: string, method: string, params: readonly unknown[]): Promise<unknown> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  });
+  const answer: unknown = await response.json();
+  if (typeof answer !== "object" || answer === null) throw new Error(`${method} answered ${String(answer)}.`);
+  if ("error" in answer) throw new Error(`${method} failed: ${JSON.stringify(answer.error)}`);
+  return "result" in answer ? answer.result : null;
+}
+
+/** The binary of this machine's platform. It lies in a package beside the one that we depend on. */
+function anvilPath(): string {
+  const required = createRequire(import.meta.resolve("@foundry-rs/anvil/package.json"));
+  const architecture = process.arch === "x64" ? "amd64" : process.arch;
+  const manifest = required.resolve(`@foundry-rs/anvil-${process.platform}-${architecture}/package.json`);
+  return join(manifest, "../bin/anvil");
+}
+
+async function listeningUrl(stdout: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  const reader = stdout.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`anvil ended before it listened:\n${text}`);
+    text += decoder.decode(value, { stream: true });
+    const address = text.match(/Listening on ([\d.]+:\d+)/)?.[1];
+    if (address === undefined) continue;
+    void drain(reader);
+    return `http://${address}`;
+  }
+}
+
+/** Reads on, so that the pipe never fills and stops the node. */
+async function drain(reader: { read(): Promise<{ done: boolean }> }): Promise<void> {
+  while (!(await reader.read()).done);
+}
