@@ -46,7 +46,12 @@ export async function startNodeProcess(
       "50",
       ...flags,
     ],
-    { cwd: root, env: { ...process.env, ...options.env }, stdout: "ignore", stderr: Bun.file(join(dataDir, "node.log")) },
+    {
+      cwd: root,
+      env: { ...process.env, ...options.env },
+      stdout: "ignore",
+      stderr: Bun.file(join(dataDir, "node.log")),
+    },
   );
   const serviceUri = `https://127.0.0.1:${port}`;
   const client = new GatewayClient({ serviceUri, callTimeoutMs: 500 });

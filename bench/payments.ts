@@ -145,7 +145,8 @@ async function pay(session: ClientHttp2Session, { payment: header, segment }: Pr
     },
     { timeoutMs: 10_000, answerBytesMax: 1 << 20 },
   );
-  if (answer.status !== 200) throw new Error(`Refused: ${answer.status} ${new TextDecoder().decode(answer.body)}`);
+  if (answer.status !== 200)
+    throw new Error(`Refused: ${answer.status} ${new TextDecoder().decode(answer.body)}`);
   return performance.now() - startedMs;
 }
 
@@ -181,7 +182,9 @@ printHeader("Payments over the node's own port, every credit durable before its 
 const each = Math.min(ticketsPerGateway, Math.ceil(paymentsWanted / gatewayCount));
 const perGateway = await Promise.all(gateways.map((gateway) => prepare(gateway, each, 1)));
 // Neighbours are of different gateways, as on a real node.
-const single = Array.from({ length: each }, (_, index) => perGateway.flatMap((list) => list[index] ?? [])).flat();
+const single = Array.from({ length: each }, (_, index) =>
+  perGateway.flatMap((list) => list[index] ?? []),
+).flat();
 await sendAll(single.slice(0, gatewayCount * 4));
 const measured = single.slice(gatewayCount * 4);
 const startedUnixMs = Date.now();
@@ -215,10 +218,10 @@ printFigure(
   `${largeTickets} tickets: p50, p99 ms (wanted p99 < 60)`,
   `${percentile(largeTimes, 0.5).toFixed(1)}, ${percentile(largeTimes, 0.99).toFixed(1)}`,
 );
-printFigure("  the node's event loop late by, p99, max ms (wanted p99 < 5)", [
-  percentile(delays, 0.99).toFixed(2),
-  Math.max(...delays).toFixed(2),
-].join(", "));
+printFigure(
+  "  the node's event loop late by, p99, max ms (wanted p99 < 5)",
+  [percentile(delays, 0.99).toFixed(2), Math.max(...delays).toFixed(2)].join(", "),
+);
 
 await client.close();
 await node.stop();
@@ -227,7 +230,8 @@ await chain[Symbol.asyncDispose]();
 const log = openDataDir(join(dir, "data"));
 let credited = 0;
 for (const { event } of log.reader.all({ streamPrefix: "account:" })) {
-  if (event.type === "PaymentAccepted") credited += (event as unknown as { creditedTickets: number }).creditedTickets;
+  if (event.type === "PaymentAccepted")
+    credited += (event as unknown as { creditedTickets: number }).creditedTickets;
 }
 log.close();
 const sent = single.length + large.length * largeTickets;

@@ -140,7 +140,11 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   const { node, host, money, entities } = core;
   const sessions = node.resume();
   await money?.ready();
-  if (money !== null) logger.info("Money was taken up where the log left it", money.money.resume());
+  if (money !== null) {
+    const tickets = money.money.tickets.open();
+    telemetry.events.resumeMoney({ accounts: host.idsOf("account"), tickets });
+    logger.info("Money was taken up where the log left it", money.money.resume());
+  }
   await host.committed();
   const listener = await openListener({
     bind: config.listener.bind,
@@ -281,13 +285,16 @@ function buildCore(parts: CoreParts): {
   return { node, host, money, entities };
 }
 
-function openMoneyOf({ config, edge, telemetry, log, account, fatal }: CoreParts, host: Host): OpenMoney | null {
+function openMoneyOf(
+  { config, edge, telemetry, log, account, fatal }: CoreParts,
+  host: Host,
+): OpenMoney | null {
   const { chain, pricing, storage } = config;
   if (chain === null || pricing === null || account === null) return null;
   return openMoney({
     ...{ chain, pricing, account, host, edge, dataDir: storage.dataDir, reader: log.reader },
     hmac: nativeHmacSha256,
-    logger: telemetry.logger,
+    telemetry,
     onFault: fatal,
   });
 }

@@ -61,12 +61,7 @@ export function issueToken(
 }
 
 /** A fresh token of a session that exists: it ends later, and is otherwise the same. */
-export function tokenOf(
-  keys: TokenKeys,
-  account: Uint8Array,
-  sessionId: string,
-  nowMs: UnixMs,
-): AuthToken {
+export function tokenOf(keys: TokenKeys, account: Uint8Array, sessionId: string, nowMs: UnixMs): AuthToken {
   const expiration = BigInt(Math.floor(nowMs / 1000) + TOKEN_LIFETIME_SECONDS);
   return create(AuthTokenSchema, {
     token: sealToken(keys, account, sessionId, expiration),

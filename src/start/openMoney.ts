@@ -15,8 +15,9 @@ import { chainSeed, Money } from "../runtime/money/money.ts";
 import type { PriceSource } from "../runtime/money/priceBoard.ts";
 import type { Edge } from "../runtime/ports.ts";
 import type { Hex } from "../shared/brand.ts";
-import type { Logger } from "../telemetry/logger.ts";
+import { countVerdicts, showChain } from "../telemetry/repriseMetrics.ts";
 import type { Account } from "./openAccount.ts";
+import type { NodeTelemetry } from "./openNodeTelemetry.ts";
 import { StartError } from "./startError.ts";
 
 export type OpenMoneyParts = {
@@ -28,7 +29,7 @@ export type OpenMoneyParts = {
   readonly reader: LogReader;
   readonly edge: Edge;
   readonly hmac: HmacSha256;
-  readonly logger: Logger;
+  readonly telemetry: NodeTelemetry;
   readonly onFault: (error: unknown) => void;
 };
 
@@ -52,7 +53,8 @@ const rotationMs = 3_600_000;
 
 /** Opens the chain, the till and everything between. The host must have started. */
 export function openMoney(parts: OpenMoneyParts): OpenMoney {
-  const { host, edge, logger, account, pricing } = parts;
+  const { host, edge, account, pricing } = parts;
+  const { logger, livepeer, registry, reprise } = parts.telemetry;
   const seed = chainSeed(host);
   const secrets = TicketKeys.open(parts.dataDir, edge.randomBytes, edge.nowMs());
   const verifier = new TicketVerifier();
@@ -70,7 +72,8 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     seed,
     expectedChainId: seed.chainId,
     onClock: (clock) => money?.chainMoved(clock, chain.chainId() ?? 0n),
-    onFunds: (sender, funds) => logger.debug("A gateway's funds changed", { sender: checksumHex(sender), ...funds }),
+    onFunds: (sender, funds) =>
+      logger.debug("A gateway's funds changed", { sender: checksumHex(sender), ...funds }),
     onTrouble: (reason) => {
       if (reason === null) logger.info("The chain can be read");
       else logger.warn("The chain cannot be read: known gateways are served on what is known", { reason });
@@ -83,7 +86,19 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     maxGatewayLoss: pricing.maxGatewayLoss,
     onRefused: (sender, { code, exposure }) =>
       logger.warn("A gateway is refused for its funds", { sender: checksumHex(sender), code, ...exposure }),
+    observer: {
+      paramsMade: (sender, value, float) => livepeer.ticketParamsMade(sender, value, float),
+      priced: (sender, price) => livepeer.transcodingPrice(sender, price),
+      paymentRefused: (sender, text) => livepeer.paymentError(sender, text),
+      verified: (verdicts) => countVerdicts(reprise, verdicts),
+    },
     onFault: parts.onFault,
+  });
+  const { nonces } = money;
+  registry.beforeCollect(() => {
+    livepeer.gasPrices(chain.gasPrice(), parts.chain.minGasPrice, parts.chain.maxGasPrice);
+    reprise.noncesRemembered.set(nonces.size);
+    showChain(reprise, { trouble: chain.trouble, readAtMs: chain.clock()?.readAtMs ?? null }, edge.nowMs());
   });
   const prices = new Prices(money, parts);
   prices.start();
@@ -143,7 +158,10 @@ class Prices {
     for (const setting of foreign) {
       const price = this.#priceOf(setting);
       if (typeof price !== "string") continue;
-      throw new StartError(`Error setting price ${setting.wording}: ${price}.`, "Correct the price or `-priceFeedAddr`.");
+      throw new StartError(
+        `Error setting price ${setting.wording}: ${price}.`,
+        "Correct the price or `-priceFeedAddr`.",
+      );
     }
   }
 
@@ -153,7 +171,7 @@ class Prices {
 
   /** The feed runs from the first price in a currency on. */
   #openFeed(): PriceFeed {
-    const { chain, edge, logger } = this.#parts;
+    const { chain, edge, telemetry } = this.#parts;
     this.#feed ??= openPriceFeed({
       url: chain.url,
       address: chain.priceFeed,
@@ -161,7 +179,8 @@ class Prices {
       seed: null,
       onPrice: () => this.#feedMoved(),
       onTrouble: (reason) => {
-        if (reason !== null) logger.warn("The price feed cannot be read: prices keep their last rate", { reason });
+        if (reason !== null)
+          telemetry.logger.warn("The price feed cannot be read: prices keep their last rate", { reason });
       },
     });
     return this.#feed;

@@ -1,5 +1,5 @@
 import { constants, Database } from "bun:sqlite";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { drizzle } from "drizzle-orm/bun-sqlite";
@@ -34,6 +34,8 @@ export function prepareLog(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     db = new Database(path, { create: true, strict: true });
+    // It holds what redeems winning tickets. Files that SQLite puts beside it take its mode over.
+    if (isOwn(path)) chmodSync(path, 0o600);
     setPragmas(db);
     prepareDatabase(db);
     proveWritable(db);
@@ -42,6 +44,11 @@ export function prepareLog(path: string): void {
   } finally {
     db?.close();
   }
+}
+
+/** Whether this user may change the mode of the file. */
+function isOwn(path: string): boolean {
+  return statSync(path).uid === process.getuid?.();
 }
 
 /**

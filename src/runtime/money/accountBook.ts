@@ -8,6 +8,9 @@ import type { Execution, Host, Origin } from "../host.ts";
 /** Whose money, and for what: the session id of a video stream, or whatever else the payment names. */
 export type AccountKey = { readonly sender: Hex; readonly manifestId: string };
 
+/** The stream of an account, and whether it holds an event yet. */
+type Place = { readonly id: string; isOpened: boolean };
+
 /**
  * Finds the open account of a key and the account of a job. An account that ended is a closed stream; the next
  * payment under the same key opens a new one, `<sender>/<manifest id>.<n>`.
@@ -15,8 +18,10 @@ export type AccountKey = { readonly sender: Hex; readonly manifestId: string };
 export class AccountBook {
   readonly #host: Host;
   readonly #reader: LogReader;
-  readonly #live = new Map<string, string>();
+  readonly #live = new Map<string, Place>();
   readonly #jobs = new Map<string, string>();
+  /** The last number of accounts whose end is not on the disk yet. */
+  readonly #ended = new Map<string, number>();
 
   constructor(host: Host, reader: LogReader) {
     this.#host = host;
@@ -26,7 +31,7 @@ export class AccountBook {
   /** Takes up the accounts that the log says are open. Call once, after the host has started. */
   resume(): number {
     for (const id of this.#host.idsOf("account")) {
-      this.#live.set(keyOf(id), id);
+      this.#live.set(keyOf(id), { id, isOpened: true });
       for (const { jobId } of this.#snapshot(id)?.context.openJobs ?? []) this.#jobs.set(jobId, id);
     }
     return this.#live.size;
@@ -38,8 +43,8 @@ export class AccountBook {
 
   /** The open account, or null. */
   find(key: AccountKey): AccountSnapshot | null {
-    const id = this.#live.get(textOf(key));
-    return id === undefined ? null : this.#snapshot(id);
+    const place = this.#live.get(textOf(key));
+    return place === undefined ? null : this.#snapshot(place.id);
   }
 
   /** Wei per unit that was fixed for the account; null when none is. */
@@ -49,21 +54,29 @@ export class AccountBook {
 
   /** Id of the account's stream: the open one, or the one that its next command opens. */
   idFor(key: AccountKey): string {
-    const text = textOf(key);
-    const live = this.#live.get(text);
-    if (live !== undefined) return live;
-    const used = lastIncarnation(this.#reader.streamsWithPrefix(`account:${text}.`));
-    const id = `${text}.${used + 1}`;
-    this.#live.set(text, id);
-    return id;
+    return this.#placeOf(textOf(key)).id;
   }
 
   execute(key: AccountKey, command: AccountCommand, origin: Origin): Execution {
-    const id = this.idFor(key);
-    const execution = this.#host.execute("account", id, command, origin);
+    const text = textOf(key);
+    const place = this.#placeOf(text);
+    const execution = this.#host.execute("account", place.id, command, origin);
+    if (execution.type === "accepted") place.isOpened = true;
     // Nothing was opened: the number stays free.
-    if (execution.type === "rejected" && this.#snapshot(id) === null) this.#live.delete(textOf(key));
+    else if (!place.isOpened) this.#live.delete(text);
     return execution;
+  }
+
+  #placeOf(text: string): Place {
+    const place = this.#live.get(text);
+    // One that has ended takes nothing more, although its end may not be on the disk yet.
+    const hasEnded = place?.isOpened === true && this.#snapshot(place.id) === null;
+    if (place !== undefined && !hasEnded) return place;
+    const recorded = lastIncarnation(this.#reader.streamsWithPrefix(`account:${text}.`));
+    const last = place === undefined ? (this.#ended.get(text) ?? 0) : lastIncarnation([{ stream: place.id }]);
+    const next = { id: `${text}.${Math.max(recorded, last) + 1}`, isOpened: false };
+    this.#live.set(text, next);
+    return next;
   }
 
   /** Speaks for the fee of a job. A rejection says that the balance does not carry it. */
@@ -73,7 +86,7 @@ export class AccountBook {
     origin: Origin,
   ): Execution {
     const execution = this.execute(key, { type: "ReserveJob", ...job }, origin);
-    const id = this.#live.get(textOf(key));
+    const id = this.#live.get(textOf(key))?.id;
     if (execution.type === "accepted" && id !== undefined) this.#jobs.set(job.jobId, id);
     return execution;
   }
@@ -88,9 +101,22 @@ export class AccountBook {
     this.#settle(jobId, { type: "ReleaseJob", jobId }, origin);
   }
 
-  /** The account has ended. */
+  /** The account has ended. Its number is used up, also while a slow disk does not show it yet. */
   closed(id: string): void {
-    if (this.#live.get(keyOf(id)) === id) this.#live.delete(keyOf(id));
+    const text = keyOf(id);
+    if (this.#live.get(text)?.id === id) this.#live.delete(text);
+    const number = lastIncarnation([{ stream: id }]);
+    this.#ended.set(text, number);
+    void this.#host.committed().then(() => {
+      if (this.#ended.get(text) === number) this.#ended.delete(text);
+    });
+  }
+
+  /** Lets go of jobs that have ended while nobody kept the accounts, as in a run off-chain. How many they were. */
+  releaseLost(isOpen: (jobId: string) => boolean): number {
+    const lost = [...this.#jobs.keys()].filter((jobId) => !isOpen(jobId));
+    for (const jobId of lost) this.release(jobId, { correlationId: jobId, causationId: "job-lost" });
+    return lost.length;
   }
 
   #settle(jobId: string, command: AccountCommand, origin: Origin): void {

@@ -4,7 +4,12 @@ import type { PriceInfo, TicketParams } from "../../protocol/gen/lp_rpc_pb.ts";
 import { paymentTexts, senderInfoText, unlockingText } from "../../protocol/paymentTexts.ts";
 import { adjustedPrice, type Price, priceInfoOf, priceOverhead } from "../../protocol/price.ts";
 import { isPositive, ZERO } from "../../protocol/rational.ts";
-import { RAND_BYTES, recipientRand, recipientRandHash, type TicketSecret } from "../../protocol/recipientRand.ts";
+import {
+  RAND_BYTES,
+  recipientRand,
+  recipientRandHash,
+  type TicketSecret,
+} from "../../protocol/recipientRand.ts";
 import {
   faceValue,
   PARAMS_LIFETIME_BLOCKS,
@@ -13,6 +18,7 @@ import {
   ticketParamsMessage,
 } from "../../protocol/ticketParams.ts";
 import type { ChainView, Edge } from "../ports.ts";
+import { type MoneyObserver, silentObserver } from "./moneyObserver.ts";
 import type { PriceBoard } from "./priceBoard.ts";
 import type { Solvency, SolvencyRefusal } from "./solvency.ts";
 
@@ -30,6 +36,7 @@ export type MarketOptions = {
   readonly redeemGas: bigint;
   /** `-autoAdjustPrice`: the price pays for redeeming its tickets too. */
   readonly isAdjusted: boolean;
+  readonly observer?: MoneyObserver;
   /** Told whenever a gateway is refused for its funds. */
   readonly onRefused: (sender: Uint8Array, refusal: SolvencyRefusal) => void;
 };
@@ -57,9 +64,11 @@ const priceUnknownText = "the price feed has not been read yet";
  */
 export class Market {
   readonly #options: MarketOptions;
+  readonly #observer: MoneyObserver;
 
   constructor(options: MarketOptions) {
     this.#options = options;
+    this.#observer = options.observer ?? silentObserver;
   }
 
   /** Wei that a ticket must be worth on average. */
@@ -68,13 +77,14 @@ export class Market {
   }
 
   /**
-   * Fresh parameters for a gateway. At once for a gateway whose funds are known; others are looked up first.
+   * Fresh parameters for a gateway. At once for a gateway whose funds are known and enough; others are looked up first.
    *
    * @param fixed - a price that is agreed already (of an account, or of the operator's webhook): it is not adjusted
    */
   offer(sender: Uint8Array, fixed: Price | null): SaleOffer | Promise<SaleOffer> {
-    const { chain } = this.#options;
-    if (chain.funds(sender) !== null || !this.#needsFunds(sender, fixed)) return this.#offer(sender, fixed);
+    const { chain, solvency } = this.#options;
+    const isKnown = !this.#needsFunds(sender, fixed) || !solvency.needsReading(sender);
+    if (isKnown) return this.#offer(sender, fixed);
     return chain.readFunds(sender).then(() => this.#offer(sender, fixed));
   }
 
@@ -133,6 +143,10 @@ export class Market {
     }
     const input = { txCost, redeemGas, ticketEv, maxFaceValue, maxFloat: () => float };
     const value = faceValue(input);
+    // Whoever has nothing is nobody to keep a gauge for: keys cost nothing.
+    if (float > 0n) {
+      this.#observer.paramsMade(toHex(sender), value.type === "refused" ? 0n : value.value, float);
+    }
     if (value.type === "refused") return value;
     const price = fixed ?? adjustedPrice(base, priceOverhead(value.value, txCost), isAdjusted);
     const offer = ticketOffer(price, input);

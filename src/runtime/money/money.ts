@@ -3,6 +3,7 @@ import type { GatewaySnapshot } from "../../actors/gateway/decide.ts";
 import type { LogReader } from "../../events/log/reader.ts";
 import type { HmacSha256 } from "../../protocol/authToken.ts";
 import { fromHex, toHex } from "../../protocol/bytes.ts";
+import { PARAMS_LIFETIME_BLOCKS } from "../../protocol/ticketParams.ts";
 import type { Hex } from "../../shared/brand.ts";
 import type { EffectHandler, Host } from "../host.ts";
 import { NonceMemory } from "../node/nonceMemory.ts";
@@ -10,6 +11,7 @@ import type { ChainClock, ChainView, Edge, SenderFunds, TicketVerifier } from ".
 import { AccountBook } from "./accountBook.ts";
 import { Market, type TicketSecrets } from "./market.ts";
 import { PaymentDesk } from "./paymentDesk.ts";
+import { type MoneyObserver, silentObserver } from "./moneyObserver.ts";
 import { PriceBoard } from "./priceBoard.ts";
 import { Solvency, type SolvencyRefusal } from "./solvency.ts";
 import { TicketBook } from "./ticketBook.ts";
@@ -29,6 +31,7 @@ export type MoneyOptions = {
   readonly isAdjusted: boolean;
   /** Wei; see `Solvency`. */
   readonly maxGatewayLoss: bigint;
+  readonly observer?: MoneyObserver;
   readonly onRefused: (sender: Uint8Array, refusal: SolvencyRefusal) => void;
   readonly onFault: (error: unknown) => void;
 };
@@ -42,12 +45,16 @@ export class Money {
   readonly till: Till;
   readonly nonces = new NonceMemory();
   readonly #options: MoneyOptions;
+  readonly #chain: ChainView;
   #round: bigint | null = null;
+  #blockMin = 0n;
 
   /** The host must have started. */
   constructor(options: MoneyOptions) {
     this.#options = options;
-    const { host, reader, edge, chain } = options;
+    const { host, reader, edge } = options;
+    const chain = notBefore(options.chain, () => this.#blockMin);
+    this.#chain = chain;
     this.board = new PriceBoard(host);
     this.solvency = new Solvency({
       chain,
@@ -57,28 +64,42 @@ export class Money {
       pendingRedemptions: () => 0n,
     });
     this.accounts = new AccountBook(host, reader);
-    this.tickets = new TicketBook({ ...options, solvency: this.solvency });
-    const market = new Market({ ...options, solvency: this.solvency, board: this.board });
+    // At once: jobs that the last life left behind end before anything else is ready, and must find their account.
+    this.accounts.resume();
+    this.tickets = new TicketBook({ ...options, chain, solvency: this.solvency });
+    const market = new Market({ ...options, chain, solvency: this.solvency, board: this.board });
     const desk = new PaymentDesk({
       ...options,
+      chain,
       nonces: this.nonces,
       accounts: this.accounts,
       tickets: this.tickets,
       solvency: this.solvency,
     });
-    this.till = new Till({ host, market, desk, accounts: this.accounts });
+    this.till = new Till({
+      ...{ host, market, desk, accounts: this.accounts },
+      observer: options.observer ?? silentObserver,
+    });
   }
 
   /** Takes up what the log says is open, and every nonce that was used under parameters that may still be alive. */
   resume(): { readonly accounts: number; readonly tickets: number; readonly nonces: number } {
-    const l1Block = this.#options.chain.clock()?.l1Block ?? 0n;
-    for (const { recipientRandHash, nonces, expirationBlock } of this.#options.reader.noncesAfter(l1Block)) {
+    const { host, reader } = this.#options;
+    const l1Block = this.#chain.clock()?.l1Block ?? 0n;
+    let lastBlock = 0n;
+    for (const { recipientRandHash, nonces, expirationBlock } of reader.noncesAfter(l1Block)) {
+      const block = BigInt(expirationBlock);
+      if (block > lastBlock) lastBlock = block;
       const hash = fromHex(recipientRandHash);
       if (hash === null) continue;
-      for (const nonce of nonces) this.nonces.add(hash, nonce, BigInt(expirationBlock));
+      for (const nonce of nonces) this.nonces.add(hash, nonce, block);
     }
+    // Nonces are forgotten by the block of the newest payment. A clock that starts behind it (set back while the chain
+    // cannot be read) would bring their params back to life.
+    if (lastBlock - PARAMS_LIFETIME_BLOCKS > l1Block) this.#blockMin = lastBlock - PARAMS_LIFETIME_BLOCKS;
+    this.accounts.releaseLost((jobId) => host.snapshot("segment", jobId) !== null);
     return {
-      accounts: this.accounts.resume(),
+      accounts: this.accounts.count,
       tickets: this.tickets.resume(),
       nonces: this.nonces.size,
     };
@@ -107,6 +128,28 @@ export class Money {
     this.#round = clock.lastInitializedRound;
     void this.tickets.roundChanged();
   }
+}
+
+/** The same view, on which L1 blocks begin at `blockMin`. */
+function notBefore(chain: ChainView, blockMin: () => bigint): ChainView {
+  return {
+    get recipient() {
+      return chain.recipient;
+    },
+    get trouble() {
+      return chain.trouble;
+    },
+    clock: () => {
+      const clock = chain.clock();
+      const l1Block = blockMin();
+      return clock === null || clock.l1Block >= l1Block ? clock : { ...clock, l1Block };
+    },
+    gasPrice: () => chain.gasPrice(),
+    funds: (sender) => chain.funds(sender),
+    readFunds: (sender) => chain.readFunds(sender),
+    isTicketUsed: (hash) => chain.isTicketUsed(hash),
+    close: () => chain.close(),
+  };
 }
 
 /** What an earlier life of the node knew of the chain: it is served until the chain answers. */

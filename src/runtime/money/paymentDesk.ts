@@ -24,6 +24,7 @@ import {
 import type { Hex } from "../../shared/brand.ts";
 import type { AccountBook, AccountKey } from "./accountBook.ts";
 import { type TicketSecrets, refusalText } from "./market.ts";
+import type { MoneyObserver } from "./moneyObserver.ts";
 import type { NonceMemory } from "../node/nonceMemory.ts";
 import type { Solvency, SolvencyRefusal } from "./solvency.ts";
 import type { TicketBook } from "./ticketBook.ts";
@@ -38,14 +39,13 @@ export type PaymentDeskOptions = {
   readonly accounts: AccountBook;
   readonly tickets: TicketBook;
   readonly solvency: Solvency;
+  readonly observer?: MoneyObserver;
   /** Told whenever a gateway is refused for its funds. */
   readonly onRefused: (sender: Uint8Array, refusal: SolvencyRefusal) => void;
 };
 
 /** What became of a payment. A refusal may have credited tickets before the one that failed. */
-export type Receipt =
-  | { readonly type: "received" }
-  | { readonly type: "refused"; readonly text: string };
+export type Receipt = { readonly type: "received" } | { readonly type: "refused"; readonly text: string };
 
 const received: Receipt = { type: "received" };
 
@@ -85,16 +85,28 @@ export class PaymentDesk {
    *
    * @param ownPrice - what this gateway would be asked now: only at a price of 0 is anybody served for nothing
    */
-  async receive(claim: PaymentClaim, key: AccountKey, ownPrice: Price | null, origin: Origin): Promise<Receipt> {
+  async receive(
+    claim: PaymentClaim,
+    key: AccountKey,
+    ownPrice: Price | null,
+    origin: Origin,
+  ): Promise<Receipt> {
     const { tickets } = claim;
     if (tickets === null || tickets.senderParams.length === 0) {
       await this.#turn(key.sender, null);
-      return this.#withoutTickets(claim, key, ownPrice, origin);
+      return this.#noted(key, this.#withoutTickets(claim, key, ownPrice, origin));
     }
     const checked = this.#check(claim, tickets);
     const outcome = await this.#turn(key.sender, checked);
-    if (outcome === null || outcome.type === "refused") return outcome ?? received;
+    if (outcome === null) return received;
+    if (outcome.type === "refused") return this.#noted(key, outcome);
     return this.#settle(outcome.checked, key, origin);
+  }
+
+  /** A refusal that leaves no event is told to whoever counts. */
+  #noted({ sender }: AccountKey, receipt: Receipt): Receipt {
+    if (receipt.type === "refused") this.#options.observer?.paymentRefused(sender, receipt.text);
+    return receipt;
   }
 
   /** Waits for `work` and for everything that this gateway sent before it. */
@@ -114,16 +126,17 @@ export class PaymentDesk {
   async #check(
     claim: PaymentClaim,
     tickets: TicketClaim,
-  ): Promise<Extract<Receipt, { type: "refused" }> | { readonly type: "checked"; readonly checked: CheckedTickets }> {
+  ): Promise<
+    Extract<Receipt, { type: "refused" }> | { readonly type: "checked"; readonly checked: CheckedTickets }
+  > {
     const { chain, solvency, onRefused, verifier } = this.#options;
     const { sender, price } = claim;
     if (price === null) return refused(paymentTexts.priceMissing);
     const clock = chain.clock();
     if (clock === null) return refused(senderInfoText(sender, "the chain has not been read yet"));
     if (!clock.isRecipientActive) return refused(inactiveText(chain.recipient, clock.lastInitializedRound));
-    if (chain.funds(sender) === null && (await chain.readFunds(sender)) === null) {
-      return refused(senderInfoText(sender, "the chain cannot be read"));
-    }
+    if (solvency.needsReading(sender)) await chain.readFunds(sender);
+    if (chain.funds(sender) === null) return refused(senderInfoText(sender, "the chain cannot be read"));
     const refusal = solvency.refusal(sender);
     if (refusal !== null) {
       onRefused(sender, refusal);
@@ -135,6 +148,7 @@ export class PaymentDesk {
     if (rand === null) return refused(paymentTexts.badRand);
     const terms = ticketTerms(tickets, sender);
     const verdicts = await verifier.verify(batchOf(tickets, terms, rand));
+    this.#options.observer?.verified(verdicts);
     return { type: "checked", checked: { claim, tickets, terms, price, rand, verdicts } };
   }
 
@@ -158,7 +172,7 @@ export class PaymentDesk {
     const overdrawn = solvency.refusal(claim.sender);
     if (overdrawn !== null) {
       onRefused(claim.sender, overdrawn);
-      return refused(refusalText(claim.sender, overdrawn));
+      return this.#noted(key, refused(refusalText(claim.sender, overdrawn)));
     }
     const judged = this.#judge(checked, clock);
     const winners: Hex[] = [];
@@ -169,8 +183,10 @@ export class PaymentDesk {
       if (this.#keep(hash, checked, ticket, clock, key, origin)) winners.push(hash);
     }
     const refusal = judged.refusal;
-    if (judged.nonces.length > 0 || winners.length > 0) {
-      this.#recordFunds(claim.sender, origin);
+    const hasRecord = judged.nonces.length > 0 || winners.length > 0;
+    if (hasRecord) {
+      // A gateway's entity never ends: made-up accounts that pay nothing must not leave one each.
+      if (tickets.faceValue > 0n) this.#recordFunds(claim.sender, origin);
       const execution: Execution = this.#options.accounts.execute(
         key,
         {
@@ -184,7 +200,10 @@ export class PaymentDesk {
           l1Block: clock.l1Block,
           nonces: judged.nonces,
           creditedTickets: judged.credited,
-          credit: multiply(ticketValue(tickets.faceValue, tickets.winProb), rational(BigInt(judged.credited))),
+          credit: multiply(
+            ticketValue(tickets.faceValue, tickets.winProb),
+            rational(BigInt(judged.credited)),
+          ),
           winners,
           refusal,
         },
@@ -192,7 +211,8 @@ export class PaymentDesk {
       );
       if (execution.type === "rejected") return refused(execution.text);
     }
-    return refusal === null ? received : refused(refusal);
+    if (refusal === null) return received;
+    return hasRecord ? refused(refusal) : this.#noted(key, refused(refusal));
   }
 
   #judge(
@@ -214,31 +234,32 @@ export class PaymentDesk {
     const nonces: number[] = [];
     const winners: number[] = [];
     let credited = 0;
-    let refusal: string | null = null;
+    // The last failure is told. Its text is made once: an account's checksum takes longer than a ticket.
+    let refusal: (() => string) | null = null;
     for (const [index, { nonce }] of tickets.senderParams.entries()) {
       if (results[index] === verdicts.badSignature) {
-        refusal = paymentTexts.badSignature;
+        refusal = () => paymentTexts.badSignature;
         continue;
       }
       if (results[index] === verdicts.wins) winners.push(index);
       const state = memory.check(tickets.recipientRandHash, nonce, tickets.expirationBlock);
       if (state === "seen") {
-        refusal = nonceSeenText(claim.sender, nonce);
+        refusal = () => nonceSeenText(claim.sender, nonce);
         continue;
       }
       if (state === "full") {
-        refusal = tooManyNoncesText(claim.sender, nonce);
+        refusal = () => tooManyNoncesText(claim.sender, nonce);
         continue;
       }
       memory.add(tickets.recipientRandHash, nonce, tickets.expirationBlock);
       if (isExpired) {
-        refusal = paymentTexts.expired;
+        refusal = () => paymentTexts.expired;
         continue;
       }
       nonces.push(nonce);
       if (refusal === null) credited += 1;
     }
-    return { credited, nonces, winners, refusal };
+    return { credited, nonces, winners, refusal: refusal === null ? null : refusal() };
   }
 
   #keep(
@@ -287,7 +308,8 @@ export class PaymentDesk {
       return isEqual(agreed, claim.price) ? received : refused(paymentTexts.priceOther);
     }
     // Nothing was ever paid here. Only who is served for nothing may go on.
-    if (ownPrice === null || !isZero(ownPrice)) return isZero(claim.price) ? refused(paymentTexts.priceOther) : received;
+    if (ownPrice === null || !isZero(ownPrice))
+      return isZero(claim.price) ? refused(paymentTexts.priceOther) : received;
     this.#options.accounts.execute(key, { type: "FixPrice", sender: key.sender, price: ZERO }, origin);
     return received;
   }
@@ -299,7 +321,8 @@ function batchOf(tickets: TicketClaim, terms: TicketTerms, rand: Uint8Array) {
   const signatures = new Uint8Array(TICKET_SIGNATURE_BYTES * senderParams.length);
   for (const [index, { nonce, signature }] of senderParams.entries()) {
     nonces[index] = nonce;
-    if (signature.length === TICKET_SIGNATURE_BYTES) signatures.set(signature, TICKET_SIGNATURE_BYTES * index);
+    if (signature.length === TICKET_SIGNATURE_BYTES)
+      signatures.set(signature, TICKET_SIGNATURE_BYTES * index);
   }
   return {
     preimage: ticketPreimage(terms, 0),

@@ -34,7 +34,11 @@ export type SolvencyRefusal = {
   readonly exposure: Exposure | null;
 };
 
-type Winners = { count: number; outstanding: bigint; readonly won: { readonly atMs: UnixMs; readonly faceValue: bigint }[] };
+type Winners = {
+  count: number;
+  outstanding: bigint;
+  readonly won: { readonly atMs: UnixMs; readonly faceValue: bigint }[];
+};
 
 /** Winners since a reading that are remembered one by one; older ones can no longer be "since the last reading". */
 const recentMax = 1_000;
@@ -102,6 +106,14 @@ export class Solvency {
     return funds.deposit >= floor && funds.deposit < float ? funds.deposit : float;
   }
 
+  /** Whether the chain must be asked first: nothing is known, or what was known a while ago is not enough. */
+  needsReading(sender: Uint8Array): boolean {
+    const funds = this.#options.chain.funds(sender);
+    const clock = this.#options.chain.clock();
+    if (funds === null || clock === null) return funds === null;
+    return this.#refusal(toHex(sender), funds, clock)?.exposure?.isChainFresh === false;
+  }
+
   /** Why no ticket of this gateway may be taken now, or null. */
   refusal(sender: Uint8Array): SolvencyRefusal | null {
     const funds = this.#options.chain.funds(sender);
@@ -115,7 +127,8 @@ export class Solvency {
     if (isUnlockingSoon(funds.withdrawRound, clock.lastInitializedRound)) {
       return { type: "refused", code: "SENDER_UNLOCKING", exposure };
     }
-    if (exposure.atRisk > this.#options.maxGatewayLoss) return { type: "refused", code: "LOSS_CAP", exposure };
+    if (exposure.atRisk > this.#options.maxGatewayLoss)
+      return { type: "refused", code: "LOSS_CAP", exposure };
     return null;
   }
 
@@ -125,7 +138,8 @@ export class Solvency {
     const pending = this.#options.pendingRedemptions(sender);
     const available = availableFunds(funds, clock.transcoderPoolSize, pending);
     const covered = available > 0n ? available : 0n;
-    const isChainFresh = this.#options.nowMs() - funds.readAtMs <= chainFreshMs;
+    // Either way: a clock that was set back must not make an old reading young for ever.
+    const isChainFresh = Math.abs(this.#options.nowMs() - funds.readAtMs) <= chainFreshMs;
     const uncovered = outstanding > covered ? outstanding - covered : 0n;
     const sinceReading = isChainFresh ? 0n : wonSince(winners, funds.readAtMs);
     return {

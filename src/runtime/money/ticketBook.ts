@@ -50,10 +50,22 @@ export class TicketBook {
     const { host, reader, solvency, edge } = this.#options;
     if (host.snapshot("ticket", ticketHash) !== null) return false;
     if (reader.stream(`ticket:${ticketHash}`) !== null) return false;
-    const execution = host.execute("ticket", ticketHash, { type: "WinTicket", ...ticket } as TicketCommand, origin);
+    const execution = host.execute(
+      "ticket",
+      ticketHash,
+      { type: "WinTicket", ...ticket } as TicketCommand,
+      origin,
+    );
     if (execution.type === "rejected") return false;
     solvency.opened(ticket.sender, ticket.faceValue, edge.nowMs());
     return true;
+  }
+
+  /** The winners that are neither redeemed nor expired. Face value in wei. */
+  *open(): Generator<{ readonly id: Hex; readonly sender: Hex | null; readonly faceValue: bigint }> {
+    for (const { id, context } of this.#open()) {
+      yield { id, sender: context.sender, faceValue: context.faceValue };
+    }
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Host, Origin } from "../host.ts";
 import type { HttpRefusal } from "../service.ts";
 import type { AccountBook, AccountKey } from "./accountBook.ts";
 import type { Market, Sale, SaleOffer } from "./market.ts";
+import type { MoneyObserver } from "./moneyObserver.ts";
 import type { PaymentDesk } from "./paymentDesk.ts";
 
 export type TillOptions = {
@@ -15,6 +16,7 @@ export type TillOptions = {
   readonly market: Market;
   readonly desk: PaymentDesk;
   readonly accounts: AccountBook;
+  readonly observer: MoneyObserver;
 };
 
 /** What a payment is for. */
@@ -52,7 +54,11 @@ export class Till {
   }
 
   /** Price and parameters for a gateway that opens no account yet, or for the account's own price. */
-  offer(sender: Uint8Array, account: AccountKey | null, webhookPrice: Price | null = null): SaleOffer | Promise<SaleOffer> {
+  offer(
+    sender: Uint8Array,
+    account: AccountKey | null,
+    webhookPrice: Price | null = null,
+  ): SaleOffer | Promise<SaleOffer> {
     const fixed = account === null ? null : this.#options.accounts.price(account);
     const agreed = account === null ? null : (this.#agreed.get(account.sender) ?? null);
     return this.#options.market.offer(sender, fixed ?? webhookPrice ?? agreed);
@@ -84,7 +90,12 @@ export class Till {
     const { account } = purchase;
     const ownPrice = this.#agreed.get(account.sender) ?? this.#options.market.price(sender);
     const receipt = await this.#options.desk.receive(claim, account, ownPrice, origin);
-    if (receipt.type === "received") return { type: "taken", sale: this.#agreedSale(sender, purchase, offer.sale) };
+    if (receipt.type === "received") {
+      const sale = this.#agreedSale(sender, purchase, offer.sale);
+      const told = priceOfInfo(sale.price);
+      if (told.type === "price") this.#options.observer.priced(account.sender, told.price);
+      return { type: "taken", sale };
+    }
     await this.#options.host.committed();
     return refused(400, receipt.text);
   }
@@ -102,7 +113,11 @@ export class Till {
   }
 
   /** Speaks for the fee of a job; the text of the refusal when the balance does not carry it. */
-  reserve(account: AccountKey, job: { readonly jobId: string; readonly units: bigint }, origin: Origin): string | null {
+  reserve(
+    account: AccountKey,
+    job: { readonly jobId: string; readonly units: bigint },
+    origin: Origin,
+  ): string | null {
     const { accounts, market } = this.#options;
     const execution = accounts.reserve(account, { ...job, ticketEv: market.ticketEv }, origin);
     return execution.type === "rejected" ? execution.text : null;

@@ -93,8 +93,7 @@ export class SegmentDoor {
     const manifestId = toHex(segment.manifestId);
     const demand = Math.max(0, Math.round(loadCost(segment.profiles)));
     const hasCapacity = (sessionId: string): boolean =>
-      options.admission.live(sessionId) !== null ||
-      options.admission.mayOpen(senderHex, manifestId, demand);
+      options.admission.live(sessionId) !== null || options.admission.mayOpen(senderHex, manifestId, demand);
     const verified = verifySegment(segment, sender, {
       isSignedBy: options.identity.isSignedBy,
       capabilities: options.capabilities,
@@ -112,7 +111,11 @@ export class SegmentDoor {
     const { sessionStream } = this.#place(authToken);
     const origin: Origin = { correlationId: sessionStream, causationId: "segment-request" };
     const account = { sender: senderHex, manifestId: sessionId };
-    const paid = await options.till.take(request.payment, { account, priceOf: account, isForWork: true }, origin);
+    const paid = await options.till.take(
+      request.payment,
+      { account, priceOf: account, isForWork: true },
+      origin,
+    );
     if (paid.type === "refused") return paid;
     // Others went on while this payment was verified: the last room may have gone to one of them.
     if (this.#isFull(authToken) || !hasCapacity(sessionId)) {
@@ -146,7 +149,7 @@ export class SegmentDoor {
   }
 
   /** The open session of this token, or the name of a new incarnation of it. */
-  #place({ sessionId }: AuthToken): { readonly sessionStream: string; readonly isNew: boolean; } {
+  #place({ sessionId }: AuthToken): { readonly sessionStream: string; readonly isNew: boolean } {
     const { admission, host, nextIncarnation } = this.#options;
     const live = admission.live(sessionId);
     // One that was ended a moment ago is released only when that is durable; nothing may join it any more.
@@ -222,7 +225,13 @@ export class SegmentDoor {
       deadlineMs: uploadDeadlineMs + resultWaitMs(segment.durationMs),
     };
     host.execute("segment", segmentId, accept, origin);
-    const work = this.#openWork(segmentId, sessionStream, segment, authToken, infoFor(authToken, request.sale));
+    const work = this.#openWork(
+      segmentId,
+      sessionStream,
+      segment,
+      authToken,
+      infoFor(authToken, request.sale),
+    );
     let isSettled = false;
     const settle = (): boolean => {
       if (isSettled) return false;
