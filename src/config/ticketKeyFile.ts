@@ -38,7 +38,7 @@ export class TicketKeys {
     try {
       const text = readSecretFile(path);
       const keys = new TicketKeys(path, randomBytes, text === null ? [] : parse(text));
-      keys.rotate(nowMs);
+      keys.#rotate(nowMs);
       return keys;
     } catch (error) {
       throw new TicketKeysError(path, error);
@@ -52,8 +52,21 @@ export class TicketKeys {
     return [newest, ...older];
   }
 
-  /** Makes a new secret when the newest has had its time, and forgets those that nothing can depend on. */
-  rotate(nowMs: UnixMs): void {
+  /**
+   * Makes a new secret when the newest has had its time, and forgets those that nothing can depend on.
+   *
+   * @returns why it could not be written: the disk is full, say. Everything stays as it is until the next call.
+   */
+  rotate(nowMs: UnixMs): TicketKeysError | null {
+    try {
+      this.#rotate(nowMs);
+      return null;
+    } catch (error) {
+      return new TicketKeysError(this.#path, error);
+    }
+  }
+
+  #rotate(nowMs: UnixMs): void {
     const [newest] = this.#entries;
     // A clock that was set back must not make the newest one look eternally young.
     const isDue = newest === undefined || Math.abs(nowMs - newest.madeMs) >= ticketSecretLifeMs;

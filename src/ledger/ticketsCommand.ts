@@ -10,6 +10,7 @@ import type { ImportPorts } from "./importTickets.ts";
 import { chainPosition, type MoneyLog, openMoneyLog, provenL1Block } from "./moneyLog.ts";
 import { ticketLine, TicketFileError } from "./ticketLine.ts";
 import type { CommandOutput } from "../replay/terminal.ts";
+import { exposureOf, type GatewayExposure } from "./exposure.ts";
 
 const usage = `Winning tickets: what they are worth, and until when. All but import read only.
 
@@ -138,7 +139,11 @@ function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
   const totals = log.reader
     .ticketTotals()
     .filter(({ state, sender }) => isWanted(state, flags.state) && isWanted(sender, flags.sender))
-    .map((total) => ({ ...total, state: total.state === "won" ? "open" : total.state }));
+    .map((total) =>
+      total.state === "won"
+        ? { ...total, state: "open", exposure: exposureOf(log.reader, total.sender, total.faceValue) }
+        : { ...total, exposure: null },
+    );
   if (flags.isJson) {
     for (const ticket of tickets) print(renderJson({ type: "ticket", ...ticket }));
     for (const total of totals) print(renderJson({ type: "total", ...total }));
@@ -163,8 +168,9 @@ function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
       ]),
     ),
   );
-  for (const { sender, state, tickets: count, faceValue } of totals) {
+  for (const { sender, state, tickets: count, faceValue, exposure } of totals) {
     print(`${sender}: ${count} ${state}, ${faceValue} wei (${ethText(faceValue)} ETH)`);
+    if (exposure !== null) print(`  ${exposureText(exposure)}`);
   }
   const atRisk = totals
     .filter(({ state }) => state === "open")
@@ -173,6 +179,21 @@ function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
   if (position.round === null) print("The log does not know the round: it has not been on a chain.");
   else print(`As of round ${position.round}, L1 block ${position.l1Block ?? "unknown"}.`);
   return 0;
+}
+
+function exposureText({
+  deposit,
+  reserve,
+  covered,
+  uncovered,
+  withdrawRound,
+  readAtMs,
+}: GatewayExposure): string {
+  const leaving = withdrawRound === 0n ? "" : `; it may withdraw from round ${withdrawRound} on`;
+  return (
+    `had ${ethText(deposit)} ETH deposit and ${ethText(reserve)} ETH reserve at ${renderTime(readAtMs)}, ` +
+    `which cover ${ethText(covered)} ETH: ${uncovered} wei uncovered${leaving}`
+  );
 }
 
 function isWanted<T>(value: T, wanted: T | undefined): boolean {

@@ -54,7 +54,7 @@ import type {
   SegmentUpload,
   StoredRendition,
 } from "../service.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type LiveSession } from "./admission.ts";
 import { PaymentDoor } from "./paymentDoor.ts";
 import type { RenditionStore } from "./renditionStore.ts";
 import { SegmentDoor } from "./segmentDoor.ts";
@@ -142,6 +142,7 @@ export class OrchestratorNode implements OrchestratorService {
       version: options.version,
       host: options.host,
       till: options.till,
+      logRefusal: options.logRefusal,
       checkToken: (token, account) =>
         checkToken(options.tokenKeys, token, this.#owner(account), edge.nowMs()),
       tokenFor: (account, sessionId) => tokenOf(options.tokenKeys, account, sessionId, edge.nowMs()),
@@ -237,11 +238,11 @@ export class OrchestratorNode implements OrchestratorService {
   }
 
   async endTranscodingSession(token: AuthToken | undefined): Promise<RpcAnswer<null>> {
-    if (token === undefined || openToken(this.#options.tokenKeys, token) === null) {
-      return { type: "refused", text: rpcTexts.badToken };
-    }
+    const owner = token === undefined ? null : openToken(this.#options.tokenKeys, token);
+    if (token === undefined || owner === null) return { type: "refused", text: rpcTexts.badToken };
     const live = this.#admission.live(token.sessionId);
-    if (live !== null) {
+    // Somebody else's session of the same name is none of the caller's business.
+    if (live !== null && this.#isOwnedBy(live, owner)) {
       const command: SessionCommand = { type: "EndSession", cause: "ended-by-gateway", dueMs: null };
       this.#options.host.execute("session", live.streamId, command, {
         correlationId: live.streamId,
@@ -295,6 +296,11 @@ export class OrchestratorNode implements OrchestratorService {
   #refusal(): string | null {
     if (this.#isDraining) return "The node is draining.";
     return this.#options.logRefusal() ?? this.#options.workersProblem();
+  }
+
+  /** Whether the session is that of this account; off-chain nobody proves one. */
+  #isOwnedBy({ sender }: LiveSession, account: Uint8Array): boolean {
+    return this.#options.identity.account === null || sender === toHex(account);
   }
 
   /** Off-chain nobody proves an account, so tokens are made for nobody. */

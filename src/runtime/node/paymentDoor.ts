@@ -4,6 +4,7 @@ import type { CapabilitySet } from "../../protocol/capabilities.ts";
 import { type AuthToken, type OrchestratorInfo, PaymentResultSchema } from "../../protocol/gen/lp_rpc_pb.ts";
 import { readSegmentRequest } from "../../protocol/headers.ts";
 import { paymentAccount } from "../../protocol/paymentAccount.ts";
+import { segmentTexts } from "../../protocol/texts.ts";
 import { verifySegment } from "../../protocol/verifySegment.ts";
 import type { Host } from "../host.ts";
 import type { Sale } from "../money/market.ts";
@@ -26,6 +27,8 @@ export type PaymentDoorOptions = {
   /** Null off-chain. */
   readonly till: Till | null;
   readonly checkToken: (token: AuthToken, account: Uint8Array) => "valid" | "invalid" | "expired";
+  /** Why the log takes no new work, or null. */
+  readonly logRefusal: () => string | null;
   /** A fresh token of a known session. */
   readonly tokenFor: (account: Uint8Array, sessionId: string) => AuthToken;
   readonly infoFor: (token: AuthToken, sale: Sale | null) => OrchestratorInfo;
@@ -41,7 +44,7 @@ export class PaymentDoor {
 
   /** Credits what came to the account that the credentials name. No balance is asked for, and no capacity. */
   async pay(headers: PaymentHeaders, _peer: Peer): Promise<HttpRefusal | PaidAnswer> {
-    const { till, identity, host } = this.#options;
+    const { till, identity, host, logRefusal } = this.#options;
     const request = readSegmentRequest(headers, this.#options.version);
     if (request.type === "refused") return request;
     const { payment, segment } = request;
@@ -54,6 +57,8 @@ export class PaymentDoor {
     if (verified.type === "refused") return verified;
     const { authToken } = verified;
     if (till === null) return this.#paid(authToken, null);
+    // What cannot be written now is not taken: it would only wait in memory.
+    if (logRefusal() !== null) return refused(500, segmentTexts.internal);
     const sender = toHex(payment.sender);
     const account = { sender, manifestId: paymentAccount(segment.manifestId) };
     const taken = await till.take(
@@ -73,7 +78,9 @@ export class PaymentDoor {
   async refresh({ sender, manifestId }: RefreshPaymentRequest): Promise<HttpRefusal | RefreshedPayment> {
     const { till } = this.#options;
     const account = { sender: toHex(sender), manifestId: paymentAccount(utf8(manifestId)) };
-    if (till === null || till.priceOf(account) === null) {
+    // The name goes into a token as its session: it then names streams, objects and grants, so nothing odd may.
+    const isPlain = account.manifestId === manifestId;
+    if (till === null || !isPlain || till.priceOf(account) === null) {
       return refused(409, "fixed price not found for session");
     }
     const offer = await till.offer(sender, account);

@@ -101,8 +101,9 @@ export class SegmentDoor {
       hasCapacity,
     });
     if (verified.type === "refused") return verified;
-    if (this.#isFull(verified.authToken)) return capped();
     const { authToken } = verified;
+    if (this.#isForeign(authToken, senderHex)) return refused(403, segmentTexts.tokenInvalid);
+    if (this.#isFull(authToken)) return capped();
     const isUri = headers.contentType === uriContentType;
     const { sessionId } = authToken;
     const upload = { segment, authToken, senderHex, manifestId, demand, peer, isUri };
@@ -118,7 +119,7 @@ export class SegmentDoor {
     );
     if (paid.type === "refused") return paid;
     // Others went on while this payment was verified: the last room may have gone to one of them.
-    if (this.#isFull(authToken) || !hasCapacity(sessionId)) {
+    if (this.#isForeign(authToken, senderHex) || this.#isFull(authToken) || !hasCapacity(sessionId)) {
       await options.host.committed();
       return capped();
     }
@@ -126,6 +127,13 @@ export class SegmentDoor {
     const accepted = this.#accept({ ...upload, sale: paid.sale, units });
     if (accepted.type === "refused") await options.host.committed();
     return accepted;
+  }
+
+  /** Whether somebody else's session has this name: `/refresh-payment` gives a token for any account that pays. */
+  #isForeign({ sessionId }: AuthToken, senderHex: `0x${string}`): boolean {
+    const { admission, till } = this.#options;
+    const live = admission.live(sessionId);
+    return till !== null && live !== null && live.sender !== senderHex;
   }
 
   /** Whether a segment more would be too much for the node or for its session. */

@@ -1,6 +1,7 @@
 import { allEvents } from "../../../src/events/catalogue.ts";
 import type { AccountEvent } from "../../../src/events/account.ts";
 import type { ChainEvent } from "../../../src/events/chain.ts";
+import type { GatewayEvent } from "../../../src/events/gateway.ts";
 import { encodeEvent } from "../../../src/events/definition.ts";
 import type { RecordedEvent, StreamId } from "../../../src/events/envelope.ts";
 import { type OpenLog, openLog } from "../../../src/events/log/openLog.ts";
@@ -20,7 +21,7 @@ import { accountOfPrivateKey, signPersonalMessage } from "../../support/signatur
  * Logs of money for tests: real files, written through the real journal with the views of this release.
  */
 
-export type MoneyEvent = AccountEvent | ChainEvent | TicketEvent;
+export type MoneyEvent = AccountEvent | ChainEvent | GatewayEvent | TicketEvent;
 
 /** 2026-01-01, the first moment of these logs. */
 export const startMs = 1_767_225_600_000;

@@ -94,7 +94,32 @@ describe("list", () => {
     expect(lines.join()).not.toContain(young.won.recipientRand.slice(2));
     expect(rows.filter(({ type }) => type === "total")).toContainEqual({
       ...{ type: "total", sender: gateways[0], state: "open", tickets: 2, faceValue: "300000000000000001" },
+      exposure: null,
     });
+  });
+
+  test("what a gateway's winners stand against: its last known funds, our share of its reserve, its withdrawal", async () => {
+    await writeTickets();
+    const writer = await MoneyWriter.open(dataDir);
+    // A hundred share a reserve, and we have claimed 1 wei of our part: 10^16 − 1, and 10^17 from the deposit.
+    const funds = { deposit: 10n ** 17n, reserve: 10n ** 18n, claimedInRound: 0n, claimedByUs: 1n };
+    writer.add(`gateway:${gateways[0]}`, {
+      ...{ type: "GatewayFundsRead", ...funds, withdrawRound: 3703n, readAtMs: Date.UTC(2026, 0, 2) },
+    });
+    await writer.close();
+    const { lines } = await run("list", "--json");
+    const totals = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(totals.find(({ type, sender }) => type === "total" && sender === gateways[0])).toMatchObject({
+      exposure: {
+        covered: `${11n * 10n ** 16n - 1n}`,
+        uncovered: `${19n * 10n ** 16n + 2n}`,
+        withdrawRound: "3703",
+      },
+    });
+    expect((await run("list")).lines).toContain(
+      "  had 0.1 ETH deposit and 1 ETH reserve at 2026-01-02 00:00:00.000, which cover 0.11 ETH: " +
+        "190000000000000002 wei uncovered; it may withdraw from round 3703 on",
+    );
   });
 
   test("a log that was never on a chain has open winners too, but no rounds left to count", async () => {
