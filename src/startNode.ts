@@ -143,7 +143,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   if (money !== null) {
     const tickets = money.money.tickets.open();
     telemetry.events.resumeMoney({ accounts: host.idsOf("account"), tickets });
-    logger.info("Money was taken up where the log left it", money.money.resume());
+    logger.info("Money was taken up where the log left it", money.resumed);
   }
   await host.committed();
   const listener = await openListener({

@@ -50,6 +50,7 @@ export const jobReserved = defineEvent("JobReserved", {
   /** Units (pixels, seconds) that the job will take at most, as its gateway announced it. */
   units: bigInteger,
   price: rationalFields,
+  /** Wei that are spoken for: the units at that price, and at least the value of a ticket unless the price is 0. */
   fee: rationalFields,
 });
 

@@ -37,6 +37,8 @@ export type OpenMoneyParts = {
 export type OpenMoney = {
   readonly money: Money;
   readonly chain: OpenedChain;
+  /** What was taken up from the log. */
+  readonly resumed: ReturnType<Money["resume"]>;
   readonly forOperator: OperatorMoney;
   readonly chainForOperator: OperatorChain;
   /**
@@ -100,6 +102,8 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     reprise.noncesRemembered.set(nonces.size);
     showChain(reprise, { trouble: chain.trouble, readAtMs: chain.clock()?.readAtMs ?? null }, edge.nowMs());
   });
+  // At once: what the outbox owes is delivered soon, and it must find its accounts.
+  const resumed = money.resume();
   const prices = new Prices(money, parts);
   prices.start();
   const rotation = setInterval(() => secrets.rotate(edge.nowMs()), rotationMs);
@@ -107,6 +111,7 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
   return {
     money,
     chain,
+    resumed,
     forOperator: prices.forOperator,
     chainForOperator: {
       get chainId() {

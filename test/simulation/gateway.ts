@@ -4,6 +4,7 @@ import { encodeBase64 } from "../../src/protocol/base64.ts";
 import {
   type AuthToken,
   OrchestratorRequestSchema,
+  PaymentResultSchema,
   SegDataSchema,
   TranscodeResultSchema,
 } from "../../src/protocol/gen/lp_rpc_pb.ts";
@@ -12,6 +13,7 @@ import type { RenditionProfile } from "../../src/protocol/profile.ts";
 import type { AcceptedSegment } from "../../src/runtime/service.ts";
 import type { Owner } from "../support/simulatedTime.ts";
 import { poisonByte } from "../support/simulatedWorkers.ts";
+import type { Purse, SentPayment } from "./purse.ts";
 import { hashOf, type NodeProcess, type World } from "./world.ts";
 
 /** What a gateway saw of one segment, for the checker. */
@@ -25,6 +27,8 @@ export type Upload = {
   answer: { readonly type: "data" } | { readonly type: "error"; readonly text: string } | null;
   told: "sent" | "client-gone" | null;
   toldMs: number;
+  /** What paid for it; null off-chain. */
+  readonly sent: SentPayment | null;
 };
 
 const profile = (name: string, width: number, height: number): RenditionProfile => ({
@@ -53,6 +57,8 @@ export class Gateway {
   readonly #name: string;
   /** The gateway outlives the node's processes. */
   readonly #owner: Owner = { isAlive: true };
+  /** Null off-chain. */
+  readonly #purse: Purse | null;
   #token: AuthToken | null = null;
   #seq = 0n;
   #isStopped = false;
@@ -60,12 +66,22 @@ export class Gateway {
   constructor(world: World, name: string) {
     this.#world = world;
     this.#name = name;
+    this.#purse = world.newPurse();
     this.#nextTick();
   }
 
   /** No new segments from now on. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** Something is up: it does not wait for its next turn. */
+  hurry(): void {
+    for (let times = 0; times < 3; times++) {
+      this.#after(this.#world.chance.between(0, 1_500), () => {
+        if (!this.#isStopped) this.#act();
+      });
+    }
   }
 
   #nextTick(): void {
@@ -103,8 +119,18 @@ export class Gateway {
   #act(): void {
     const { chance, process } = this.#world;
     if (process === null) return;
+    const purse = this.#purse;
+    if (purse !== null) {
+      if (purse.isDue) purse.drop();
+      this.#token = purse.token;
+    }
     if (this.#token === null || chance.isTrue(0.05)) {
-      this.#discover(process);
+      if (purse === null) this.#discover(process);
+      else void this.#negotiate(process, purse);
+      return;
+    }
+    if (purse !== null && chance.isTrue(0.08)) {
+      void this.#payAhead(process, purse);
       return;
     }
     if (chance.isTrue(0.04)) {
@@ -114,7 +140,7 @@ export class Gateway {
       if (chance.isTrue(0.3)) this.#send(process);
       return;
     }
-    const burst = chance.isTrue(0.1) ? chance.between(2, 7) : 1;
+    const burst = chance.isTrue(purse === null ? 0.1 : 0.25) ? chance.between(2, 7) : 1;
     for (let index = 0; index < burst; index++) this.#send(process);
   }
 
@@ -129,7 +155,45 @@ export class Gateway {
     if (this.#token === null) return;
     void process.node.endTranscodingSession(this.#token);
     // Some gateways go on with the token all the same.
-    if (this.#world.chance.isTrue(0.5)) this.#token = null;
+    if (!this.#world.chance.isTrue(0.5)) return;
+    this.#token = null;
+    this.#purse?.drop();
+  }
+
+  /** Discovery of a gateway that has an account. */
+  async #negotiate(process: NodeProcess, purse: Purse): Promise<void> {
+    const { money } = this.#world;
+    const refusalsBefore = money?.world.fundRefusals.get(purse.hex) ?? 0;
+    const answer = await process.node.getOrchestrator(purse.request(), { remoteAddress: this.#name });
+    if (answer.type === "answer") {
+      money?.checker.offered(purse.hex, process);
+      purse.open(answer.value);
+    } else if (purse.isHonest)
+      money?.checker.discoveryRefused(purse.hex, answer.text, refusalsBefore, process);
+  }
+
+  /** POST /payment, or a question for fresh parameters. */
+  async #payAhead(process: NodeProcess, purse: Purse): Promise<void> {
+    const { chance, money } = this.#world;
+    const sessionId = this.#token?.sessionId ?? "";
+    if (chance.isTrue(0.3)) {
+      await process.node.refreshPayment({ sender: purse.account, manifestId: sessionId });
+      return;
+    }
+    const manifestId = purse.isHonest || chance.isTrue(0.5) ? sessionId : `other${chance.between(1, 3)}`;
+    const sent = purse.payAhead(process, chance.between(1, 3), manifestId);
+    if (sent === null || this.#token === null) return;
+    const media = new Uint8Array(0);
+    const data = segmentData({
+      ...{ authToken: this.#token, manifestId, seq: 0, media, keccak256: hashOf(media) },
+      ...{ durationMs: 0, profiles: [] },
+    });
+    purse.signSegment(data, []);
+    const headers = { segment: encodeBase64(toBinary(SegDataSchema, data)), payment: sent.header };
+    const answer = await process.node.pay(headers, { remoteAddress: this.#name });
+    money?.checker.answered(sent, answer, process);
+    if (answer.type === "refused") purse.failed(sent, process);
+    else purse.credited(sent, process, fromBinary(PaymentResultSchema, answer.result).info);
   }
 
   #send(process: NodeProcess): void {
@@ -138,21 +202,28 @@ export class Gateway {
     const isRepeated = chance.isTrue(0.05) && this.#seq > 0n;
     if (!isRepeated) this.#seq += 1n;
     const media = this.#media();
+    const purse = this.#purse;
+    // Who pays announces the truth, or has its own reasons.
+    const durationMs = chance.pick(purse?.isHonest === true ? [2_000, 4_000] : [0, 1_000, 2_000, 4_000]);
+    const profiles = ladder.slice(0, chance.between(1, 2));
     const data = segmentData({
       authToken: this.#token,
       manifestId: this.#name,
       seq: this.#seq,
       media,
       keccak256: hashOf(media),
-      durationMs: chance.pick([0, 1_000, 2_000, 4_000]),
-      profiles: ladder.slice(0, chance.between(1, 2)),
+      durationMs,
+      profiles,
     });
+    const sent = purse === null ? null : purse.payForSegment(process, profiles, durationMs);
+    if (purse !== null && sent === null) return;
+    purse?.signSegment(data, profiles);
     const headers = {
       segment: encodeBase64(toBinary(SegDataSchema, data)),
-      payment: "",
+      payment: sent?.header ?? "",
       contentType: "video/MP2T",
     };
-    void this.#upload(process, headers, media);
+    void this.#upload(process, headers, media, { sessionId: this.#token.sessionId, seq: this.#seq, sent });
   }
 
   /** Mostly fresh bytes; now and then the same again, or something that kills workers. */
@@ -167,16 +238,21 @@ export class Gateway {
     process: NodeProcess,
     headers: { readonly segment: string; readonly payment: string; readonly contentType: string },
     media: Uint8Array,
+    asked: { readonly sessionId: string; readonly seq: bigint; readonly sent: SentPayment | null },
   ): Promise<void> {
-    const { chance, time } = this.#world;
-    this.#world.lastAccepted = null;
-    const opening = process.node.openSegment(headers, { remoteAddress: this.#name });
-    const segmentId = this.#world.lastAccepted as string | null;
-    const opened = await opening;
+    const { chance, time, money } = this.#world;
+    const { sent } = asked;
+    const opened = await process.node.openSegment(headers, { remoteAddress: this.#name });
     if (opened.type === "refused") {
+      if (sent !== null) {
+        money?.checker.answered(sent, opened, process);
+        this.#purse?.failed(sent, process);
+      }
       if (opened.status === 403 && chance.isTrue(0.5)) this.#token = null;
       return;
     }
+    const mediaHash = `0x${Buffer.from(hashOf(media)).toString("hex")}`;
+    const segmentId = this.#world.takeAccepted(asked.sessionId, asked.seq, mediaHash);
     if (segmentId === null) throw new Error("An upload was opened without a segment.");
     const intent = chance.isTrue(0.85) ? "whole" : chance.pick(["wrong hash", "abort", "stuck"] as const);
     const upload: Upload = {
@@ -188,6 +264,7 @@ export class Gateway {
       answer: null,
       told: null,
       toldMs: 0,
+      sent,
     };
     this.uploads.push(upload);
     const delayMs = chance.pick([0, chance.between(0, 300), chance.between(0, 9_000)]);
@@ -197,6 +274,7 @@ export class Gateway {
       this.#ofProcess(process, Math.max(0, leftMs) + chance.between(0, 20), () => {
         upload.state = "aborted";
         opened.abort("timeout");
+        if (sent !== null) this.#purse?.failed(sent, process);
       });
       return;
     }
@@ -204,12 +282,18 @@ export class Gateway {
       if (intent === "abort") {
         upload.state = "aborted";
         opened.abort(chance.pick(["client-gone", "too-large"]));
+        if (sent !== null) this.#purse?.failed(sent, process);
         return;
       }
       const hash = intent === "wrong hash" ? new Uint8Array(32) : hashOf(media);
       void opened.complete(media, hash).then((outcome) => {
-        if (outcome.type === "refused") upload.state = "refused";
-        else this.#accepted(upload, outcome);
+        // Its payment was good: what is refused now is the upload.
+        if (sent !== null) money?.checker.answered({ ...sent, isHonest: false }, outcome, process);
+        if (outcome.type === "accepted") this.#accepted(upload, outcome);
+        else {
+          upload.state = "refused";
+          if (sent !== null) this.#purse?.failed(sent, process);
+        }
       });
     });
   }
@@ -232,8 +316,20 @@ export class Gateway {
       const isGone = chance.isTrue(0.08);
       const delayMs = chance.pick([0, 1, chance.between(0, 200), chance.between(0, 2_000)]);
       this.#ofProcess(upload.process, delayMs, () => tell(isGone ? "client-gone" : "sent"));
+      this.#settlePurse(upload, bytes, isGone);
       if (!isGone) this.#fetch(upload, bytes);
     });
+  }
+
+  /** The gateway's own account of the payment, now that it knows what became of it. */
+  #settlePurse({ sent, process }: Upload, bytes: Uint8Array, isGone: boolean): void {
+    if (sent === null || this.#purse === null) return;
+    const { result, info } = fromBinary(TranscodeResultSchema, bytes);
+    if (isGone || result.case !== "data") this.#purse.failed(sent, process);
+    else {
+      const pixels = result.value.segments.reduce((sum, each) => sum + each.pixels, 0n);
+      this.#purse.delivered(sent, process, pixels, info);
+    }
   }
 
   /** Whatever the gateway reads must be in the log by then. */

@@ -1,7 +1,7 @@
 import { settle } from "../support/simulatedTime.ts";
 import { Checker } from "./checker.ts";
 import { Gateway } from "./gateway.ts";
-import { World } from "./world.ts";
+import { isOnChain, World } from "./world.ts";
 
 /** What one seed gave. */
 export type Simulation = {
@@ -16,6 +16,8 @@ export type Simulation = {
   readonly virtualMs: number;
   /** How segments ended, by kind of end. */
   readonly ends: ReadonlyMap<string, number>;
+  /** What happened to money, by kind; empty off-chain. */
+  readonly money: ReadonlyMap<string, number>;
   /** Hash over the whole log: the same seed gives the same bytes. */
   readonly logHash: string;
 };
@@ -35,7 +37,7 @@ const stepsMax = 200_000;
  * after every step. Must run alone: it takes the global timers over.
  */
 export async function simulate(seed: number): Promise<Simulation> {
-  const world = new World(seed);
+  const world = new World(seed, {}, isOnChain(seed));
   const { time, climate } = world;
   const giveBack = time.takeGlobalTimers();
   let steps = 0;
@@ -44,7 +46,7 @@ export async function simulate(seed: number): Promise<Simulation> {
   try {
     await world.start();
     for (let index = 0; index < climate.gateways; index++) gateways.push(new Gateway(world, `g${index}`));
-    const weather = new Weather(world, checker);
+    const weather = new Weather(world, checker, gateways);
     const isOver = (): boolean => world.problems.length > 0 || steps >= stepsMax;
     const runUntil = async (endMs: number): Promise<void> => {
       let isReached = false;
@@ -63,7 +65,14 @@ export async function simulate(seed: number): Promise<Simulation> {
     for (const gateway of gateways) gateway.stop();
     await weather.end();
     // Mostly the node is at rest long before that; what is left then is never cleared up.
-    const restMs = time.nowMs + quietMs;
+    let restMs = time.nowMs + quietMs;
+    if (world.money !== null) {
+      // Accounts are forgotten after a quarter of an hour: only the clock on the wall waits that long.
+      await runUntil(time.nowMs + 60_000);
+      time.jumpWall(16 * 60_000);
+      world.excuse(5_000);
+      restMs = time.nowMs + quietMs + 5 * world.money.world.l1.roundMs;
+    }
     while (time.nowMs < restMs && !isOver() && !world.isAtRest) await runUntil(time.nowMs + 10_000);
     await runUntil(time.nowMs + 10_000);
     if (!isOver()) checker.checkQuiet();
@@ -85,6 +94,7 @@ export async function simulate(seed: number): Promise<Simulation> {
     refusals: world.disk.refusals,
     virtualMs: time.nowMs,
     ends: checker.tally(),
+    money: world.money?.checker.tally ?? new Map(),
     logHash: Bun.hash(JSON.stringify(rows)).toString(16),
   };
   world.disk.db.close();
@@ -95,14 +105,16 @@ export async function simulate(seed: number): Promise<Simulation> {
 class Weather {
   readonly #world: World;
   readonly #checker: Checker;
+  readonly #gateways: readonly Gateway[];
   readonly #owner = { isAlive: true };
   #isEnding = false;
   #crashIn: number | null = null;
   #startAgain = false;
 
-  constructor(world: World, checker: Checker) {
+  constructor(world: World, checker: Checker, gateways: readonly Gateway[]) {
     this.#world = world;
     this.#checker = checker;
+    this.#gateways = gateways;
   }
 
   begin(): void {
@@ -117,11 +129,19 @@ class Weather {
         this.#world.excuse(forMs + 3_000);
       }
       if (chance.isTrue(climate.clockJump)) {
-        time.jumpWall(
-          chance.pick([chance.between(-60_000, 60_000), chance.between(-2_000, 2_000), 3_600_000]),
-        );
+        const farMs = chance.pick([
+          chance.between(-60_000, 60_000),
+          chance.between(-2_000, 2_000),
+          3_600_000,
+        ]);
+        // Long enough for accounts to be forgotten, and short enough for tokens to stay good.
+        const isForgetful = this.#world.money !== null && chance.isTrue(0.5);
+        time.jumpWall(isForgetful ? 16 * 60_000 : farMs);
+        if (isForgetful) for (const gateway of this.#gateways) gateway.hurry();
         this.#world.excuse(5_000);
+        this.#world.clockJumps += 1;
       }
+      this.#world.money?.world.move(this.#world.process?.money ?? null);
       this.begin();
     });
   }
@@ -131,6 +151,7 @@ class Weather {
     this.#isEnding = true;
     this.#crashIn = null;
     this.#world.disk.fullUntilMs = 0;
+    if (this.#world.money !== null) this.#world.money.world.l1.outageUntilMs = 0;
     this.#world.excuse(5_000);
     if (this.#world.process === null) this.#startAgain = true;
     await this.afterStep();

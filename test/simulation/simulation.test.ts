@@ -17,6 +17,10 @@ const knownSeeds: Readonly<Record<number, string>> = {
   30: "renditions were dropped with their session in the moment in which they were promised",
   33: "a verdict behind the decided deadline swallowed the answer: the gateway waited for ever",
   70: "the same, another walk to it",
+  // On-chain days.
+  7: "payments that were under way together were credited beyond the loss cap",
+  18: "a price that moved before the first payment led an honest gateway away from the price of its session",
+  23: "a restart while the chain was out forgot what was won since the last reading: the loss cap began anew",
 };
 
 const simulations = new Map<number, Simulation>();
@@ -34,6 +38,7 @@ function expectGood({ seed, problems }: Simulation): void {
 
 test(`the invariants hold over ${seedsMax} seeds, and the days were bad enough to mean it`, async () => {
   const ends = new Map<string, number>();
+  const money = new Map<string, number>();
   let crashes = 0;
   let refusals = 0;
   for (let seed = 1; seed <= seedsMax; seed++) {
@@ -42,6 +47,7 @@ test(`the invariants hold over ${seedsMax} seeds, and the days were bad enough t
     crashes += simulation.crashes;
     refusals += simulation.refusals;
     for (const [end, times] of simulation.ends) ends.set(end, (ends.get(end) ?? 0) + times);
+    for (const [what, times] of simulation.money) money.set(what, (money.get(what) ?? 0) + times);
   }
   expect(crashes).toBeGreaterThan(10);
   expect(refusals).toBeGreaterThan(10);
@@ -63,6 +69,16 @@ test(`the invariants hold over ${seedsMax} seeds, and the days were bad enough t
   ]) {
     expect([end, ends.get(end) ?? 0]).toEqual([end, expect.any(Number)]);
     expect([end, (ends.get(end) ?? 0) > 0]).toEqual([end, true]);
+  }
+  // Money moved in every way that it can, and cheats and empty purses were turned away.
+  const seen = [...money].map(([what]) => what).join("\n");
+  for (const what of [
+    ...["PaymentAccepted", "JobReserved", "JobDebited", "JobReleased", "AccountExpired", "paid"],
+    ...["TicketWon", "TicketRedeemed", "TicketExpired", "LOSS_CAP", "SENDER_UNLOCKING", "SENDER_UNKNOWN"],
+    ...["already seen", "too many values", "invalid ticket signature", "invalid recipientRand"],
+    ...["TicketParams expired", "Insufficient balance", "is negative"],
+  ]) {
+    expect([what, seen.includes(what)]).toEqual([what, true]);
   }
 }, 120_000);
 

@@ -1,5 +1,4 @@
-import { segmentKind } from "../../src/actors/segment/decide.ts";
-import { sessionKind } from "../../src/actors/session/decide.ts";
+import { allKinds } from "../../src/actors/allKinds.ts";
 import { offchainIdentity } from "../../src/chain/offchainIdentity.ts";
 import type { RecordedEvent } from "../../src/events/envelope.ts";
 import { Journal } from "../../src/events/log/journal.ts";
@@ -8,13 +7,18 @@ import { rebuildViews } from "../../src/events/views/rebuild.ts";
 import { advertisedCapabilities } from "../../src/protocol/advertised.ts";
 import { tokenKey } from "../../src/protocol/authToken.ts";
 import { Host } from "../../src/runtime/host.ts";
+import { accountEffects } from "../../src/runtime/money/money.ts";
 import { OrchestratorNode } from "../../src/runtime/node/orchestratorNode.ts";
 import { RenditionStore } from "../../src/runtime/node/renditionStore.ts";
 import { SegmentWork } from "../../src/runtime/node/segmentWork.ts";
 import type { Edge } from "../../src/runtime/ports.ts";
 import { SimulatedDisk } from "../support/simulatedDisk.ts";
+import { simulatedIdentity } from "../support/simulatedSignatures.ts";
 import { Chance, type Owner, SimulatedTime } from "../support/simulatedTime.ts";
 import { SimulatedWorkers, type WorkerFaults, type WorkersReport } from "../support/simulatedWorkers.ts";
+import { MoneyChecker } from "./moneyChecker.ts";
+import { MoneyWorld, type ProcessMoney } from "./moneyWorld.ts";
+import { Purse } from "./purse.ts";
 
 /** One process of the node: everything that a crash takes along. */
 export type NodeProcess = {
@@ -25,6 +29,8 @@ export type NodeProcess = {
   readonly node: OrchestratorNode;
   readonly renditions: RenditionStore;
   readonly workers: SimulatedWorkers;
+  /** Null off-chain. */
+  readonly money: ProcessMoney | null;
   readonly startedMs: number;
 };
 
@@ -72,6 +78,26 @@ function climateOf(chance: Chance): Climate {
   };
 }
 
+/** Half of the seeds are on-chain days; chosen so that seeds which found something before are still the same day. */
+export function isOnChain(seed: number): boolean {
+  return [2, 3, 4, 7].includes(seed % 8);
+}
+
+/** The account of the on-chain node. */
+const ownAccount = new Uint8Array(20).fill(0x0d);
+
+/** Kinds whose entities go on for as long as the node does. */
+export const everlasting: readonly string[] = ["gateway", "chain", "pricing"];
+
+/**
+ * Sessions are left behind more often where they cost money: without more room most of the day is refusals. A chain
+ * that stays away matters after two minutes only, and by a clock that can be believed.
+ */
+function paidDay(drawn: Climate, { climate }: MoneyWorld, seed: number): Partial<Climate> {
+  const room = { slots: drawn.slots + (seed % 5), maxSessions: drawn.maxSessions + (seed % 5) };
+  return climate.isOutForLong ? { ...room, activeMs: Math.max(drawn.activeMs, 200_000), clockJump: 0 } : room;
+}
+
 /** 32 bytes that a real node reads from its token key file. */
 const secret = new Uint8Array(32).fill(7);
 const hmac = (key: Uint8Array, message: Uint8Array): Uint8Array =>
@@ -110,12 +136,21 @@ export class World {
   /** When, in virtual time, each session was decided to open and to end. */
   readonly openedMs = new Map<string, number>();
   readonly endedMs = new Map<string, number>();
-  /** Segments that were decided, in order; the newest is the answer to the call in progress. */
+  /** The segment that was decided last. */
   lastAccepted: string | null = null;
+  /** Null off-chain. */
+  readonly money: { readonly world: MoneyWorld; readonly checker: MoneyChecker } | null;
+  readonly purses: Purse[] = [];
+  /** How often somebody set the clock. */
+  clockJumps = 0;
+  /** Segments that were decided and that nobody has asked for yet, by what was sent. */
+  readonly #accepted = new Map<string, string[]>();
 
-  constructor(seed: number, climate: Partial<Climate> = {}) {
+  constructor(seed: number, climate: Partial<Climate> = {}, isPaid = false) {
     this.chance = new Chance(seed);
-    this.climate = { ...climateOf(this.chance), ...climate };
+    const money = isPaid ? new MoneyWorld(seed, this.time) : null;
+    const drawn = climateOf(this.chance);
+    this.climate = { ...drawn, ...(money === null ? {} : paidDay(drawn, money, seed)), ...climate };
     this.disk = new SimulatedDisk(this.time, this.chance);
     this.disk.latencyMaxMs = this.chance.pick([1, 5, 50, 300]);
     this.report = {
@@ -125,6 +160,20 @@ export class World {
       problems: this.problems,
       started: 0,
     };
+    this.money = money === null ? null : { world: money, checker: new MoneyChecker(this, money) };
+  }
+
+  /** The purse of another gateway; null off-chain. */
+  newPurse(): Purse | null {
+    if (this.money === null) return null;
+    const purse = new Purse(this, this.money.world, this.purses.length);
+    this.purses.push(purse);
+    return purse;
+  }
+
+  /** The oldest segment that was accepted for exactly this and not asked for yet. */
+  takeAccepted(sessionId: string, seq: bigint, mediaHash: string): string | null {
+    return this.#accepted.get(`${sessionId}/${seq}/${mediaHash}`)?.shift() ?? null;
   }
 
   excuse(forMs: number): void {
@@ -160,25 +209,32 @@ export class World {
       report: this.report,
       isOpen: (segmentId) => this.process?.host.snapshot("segment", segmentId) !== null,
       isPoisoned: (media) => this.isPoisoned(media),
+      // Gateways reckon with what they announce: no rendition costs more than a second of it.
+      pixelsMax: this.money === null ? null : ({ width, height, fps }) => width * height * fps,
     });
     const renditions = new RenditionStore();
     let node: OrchestratorNode | null = null;
+    let money: ProcessMoney | null = null;
+    const identity = this.money === null ? offchainIdentity : simulatedIdentity(ownAccount);
     const work = new SegmentWork({
       edge,
-      identity: offchainIdentity,
+      identity,
       workers,
       objectStore: null,
       renditions,
       serviceUri: "https://node.test:8935",
       version: "0.8.5",
       harmfulInputs: disk.reader.harmfulInputs(1),
-      fees: null,
+      fees: {
+        debit: (jobId, units, origin) => money?.money.accounts.debit(jobId, units, origin),
+        release: (jobId, origin) => money?.money.accounts.release(jobId, origin),
+      },
       onSessionReleased: (stream) => node?.sessionReleased(stream),
       onFault,
     });
     const host = new Host({
-      kinds: [sessionKind, segmentKind],
-      effects: work.effects,
+      kinds: allKinds,
+      effects: { ...work.effects, ...accountEffects(() => money?.money.accounts ?? null) },
       journal,
       reader: disk.reader,
       views: allViews,
@@ -187,9 +243,17 @@ export class World {
       onFault,
     });
     work.attach(host);
+    this.#accepted.clear();
+    this.money?.checker.processStarts();
+    host.start();
+    money =
+      this.money?.world.open({
+        ...{ host, edge, hmac, onFault, reader: disk.reader, process: owner, processChance: chance },
+        onRefused: (sender, refusal) => this.money?.checker.fundsRefused(sender, refusal),
+      }) ?? null;
     node = new OrchestratorNode({
       edge,
-      identity: offchainIdentity,
+      identity,
       serviceUri: "https://node.test:8935",
       nodes: [],
       version: "0.8.5",
@@ -205,14 +269,14 @@ export class World {
       objectStore: null,
       mediaFetcher: null,
       authorizer: null,
-      till: null,
+      till: money?.money.till ?? null,
       logRefusal: () => journal.refusal,
       workersProblem: () => null,
       newTraceId: () => null,
     });
-    this.process = { owner, host, journal, work, node, renditions, workers, startedMs: time.nowMs };
-    host.start();
+    this.process = { owner, host, journal, work, node, renditions, workers, money, startedMs: time.nowMs };
     node.resume();
+    money?.money.resume();
   }
 
   /** The process is gone, with everything it had not written. */
@@ -228,7 +292,8 @@ export class World {
   get isAtRest(): boolean {
     if (this.process === null) return false;
     const { host, node, renditions, work } = this.process;
-    return host.openCount + node.sessionCount + renditions.count + work.openCount === 0;
+    const passing = host.openCount - everlasting.flatMap((kind) => [...host.idsOf(kind)]).length;
+    return passing + node.sessionCount + renditions.count + work.openCount === 0;
   }
 
   isPoisoned(media: Uint8Array): boolean {
@@ -239,9 +304,16 @@ export class World {
     return (row?.losses ?? 0) >= 2;
   }
 
-  #onRecorded({ event, stream }: RecordedEvent): void {
+  #onRecorded(recorded: RecordedEvent): void {
+    const { event, stream } = recorded;
+    this.money?.checker.decided(recorded);
     if (event.type === "SessionOpened") this.openedMs.set(stream, this.time.nowMs);
     if (event.type === "SessionEnded") this.endedMs.set(stream, this.time.nowMs);
-    if (event.type === "SegmentAccepted") this.lastAccepted = stream.slice("segment:".length);
+    if (event.type !== "SegmentAccepted") return;
+    const id = stream.slice("segment:".length);
+    this.lastAccepted = id;
+    const { seq, mediaHash } = event as unknown as { readonly seq: bigint; readonly mediaHash: string };
+    const key = `${id.slice(0, id.lastIndexOf("."))}/${seq}/${mediaHash}`;
+    this.#accepted.set(key, [...(this.#accepted.get(key) ?? []), id]);
   }
 }

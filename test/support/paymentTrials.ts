@@ -5,7 +5,14 @@ import {
   PaymentSchema,
   type TicketParams,
 } from "../../src/protocol/gen/lp_rpc_pb.ts";
-import { formatRational, multiply, type Rational, rational, subtract, ZERO } from "../../src/protocol/rational.ts";
+import {
+  formatRational,
+  multiply,
+  type Rational,
+  rational,
+  subtract,
+  ZERO,
+} from "../../src/protocol/rational.ts";
 import { type AccountState, type OnchainNode, recordedPayments, wonTickets } from "./onchainNode.ts";
 import type { PayingGateway, RequestTricks } from "./payingGateway.ts";
 

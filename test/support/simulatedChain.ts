@@ -131,9 +131,7 @@ export class SimulatedChain implements ChainView {
     this.#l1Clock = new L1Clock({
       monotonicMs: () => time.nowMs,
       seed:
-        seed.clock === null
-          ? null
-          : { block: seed.clock.l1Block, ageMs: time.wallMs - seed.clock.readAtMs },
+        seed.clock === null ? null : { block: seed.clock.l1Block, ageMs: time.wallMs - seed.clock.readAtMs },
     });
     this.#poll();
   }
@@ -169,9 +167,7 @@ export class SimulatedChain implements ChainView {
   #answer<T>(read: () => T): Promise<T | null> {
     const { time, chance, process, l1 } = this.#options;
     const delayMs = chance.pick([chance.between(1, 60), chance.between(1, 900)]);
-    return new Promise((resolve) =>
-      time.schedule(delayMs, process, () => resolve(l1.isOut ? null : read())),
-    );
+    return new Promise((resolve) => time.schedule(delayMs, process, () => resolve(l1.isOut ? null : read())));
   }
 
   #read(sender: Hex): SenderFunds {

@@ -4,7 +4,7 @@ import type { AccountEvent, paymentAccepted } from "../../events/account.ts";
 import type { EventOf } from "../../events/definition.ts";
 import { paymentTexts } from "../../protocol/paymentTexts.ts";
 import { isSufficient, jobFee } from "../../protocol/price.ts";
-import { add, rational, type Rational, subtract } from "../../protocol/rational.ts";
+import { add, compare, rational, type Rational, subtract, ZERO } from "../../protocol/rational.ts";
 import type { Hex, UnixMs } from "../../shared/brand.ts";
 import type { ActorKind, Deadline, Decided, Facts } from "../kind.ts";
 import { decided, rejected } from "../kind.ts";
@@ -103,27 +103,45 @@ function decidePayment(
   });
 }
 
+/** Tickets that a gateway with a remote signer sends at most in one payment. Source: payments sheet 3.6. */
+const ticketsPerPaymentMax = 100n;
+
 /**
  * Whether the balance carries another job. Asked and answered in one step, so two requests can never both win the
- * same money. A price of zero is not checked. Source: payments sheet 4.2.
+ * same money. A price of zero is not checked.
+ *
+ * The network asks for the value of one ticket. We also ask for the job's fee, which gateways prepay: otherwise one
+ * ticket would buy a segment of any size. A fee above 100 tickets is asked for up to there, because some gateways
+ * cannot send more at once. Source: payments sheet 3.6, 4.2, 13.
  */
 function decideReservation(
   snapshot: AccountSnapshot | null,
   command: AccountCommand & { readonly type: "ReserveJob" },
 ): Decided<AccountEvent> {
   const price = snapshot?.context.price ?? null;
-  if (snapshot === null || price === null) {
-    return rejected("BALANCE_INSUFFICIENT", paymentTexts.insufficientBalance);
-  }
+  if (snapshot === null || price === null) return insufficient;
   const { jobId, units, ticketEv } = command;
   if (openJob(snapshot, jobId) !== null) return rejected("JOB_OPEN", "The account holds this job already.");
-  const reserved = snapshot.context.openJobs.reduce((sum, job) => add(sum, job.fee), rational(0n));
   const isFree = price.numerator === 0n;
-  if (!isFree && !isSufficient(balanceOf(snapshot), reserved, ticketEv)) {
-    return rejected("BALANCE_INSUFFICIENT", paymentTexts.insufficientBalance);
-  }
-  return decided({ type: "JobReserved", jobId, units, price, fee: jobFee(units, price) });
+  // A job that is announced as next to nothing speaks for a ticket all the same: that is what it was prepaid with.
+  const fee = isFree ? ZERO : larger(jobFee(units, price), rational(ticketEv));
+  if (!isFree && !carries(snapshot, fee, ticketEv)) return insufficient;
+  return decided({ type: "JobReserved", jobId, units, price, fee });
 }
+
+function carries(snapshot: AccountSnapshot, fee: Rational, ticketEv: bigint): boolean {
+  const reserved = snapshot.context.openJobs.reduce((sum, job) => add(sum, job.fee), ZERO);
+  const balance = balanceOf(snapshot);
+  const most = rational(ticketsPerPaymentMax * ticketEv);
+  const asked = compare(fee, most) > 0 ? most : fee;
+  return isSufficient(balance, reserved, ticketEv) && compare(subtract(balance, reserved), asked) >= 0;
+}
+
+function larger(left: Rational, right: Rational): Rational {
+  return compare(left, right) < 0 ? right : left;
+}
+
+const insufficient = rejected("BALANCE_INSUFFICIENT", paymentTexts.insufficientBalance);
 
 function accountDeadline(snapshot: AccountSnapshot): Deadline | null {
   const { idleDeadlineMs: atMs, openJobs } = snapshot.context;

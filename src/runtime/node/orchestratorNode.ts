@@ -143,6 +143,7 @@ export class OrchestratorNode implements OrchestratorService {
       host: options.host,
       till: options.till,
       logRefusal: options.logRefusal,
+      mayName: (account, sessionId) => this.#mayName(account, sessionId),
       checkToken: (token, account) =>
         checkToken(options.tokenKeys, token, this.#owner(account), edge.nowMs()),
       tokenFor: (account, sessionId) => tokenOf(options.tokenKeys, account, sessionId, edge.nowMs()),
@@ -301,6 +302,12 @@ export class OrchestratorNode implements OrchestratorService {
   /** Whether the session is that of this account; off-chain nobody proves one. */
   #isOwnedBy({ sender }: LiveSession, account: Uint8Array): boolean {
     return this.#options.identity.account === null || sender === toHex(account);
+  }
+
+  #mayName(account: Uint8Array, sessionId: string): boolean {
+    const live = this.#admission.live(sessionId);
+    if (live !== null) return this.#isOwnedBy(live, account);
+    return this.#options.reader.streamsWithPrefix(`session:${sessionId}.`).length === 0;
   }
 
   /** Off-chain nobody proves an account, so tokens are made for nobody. */

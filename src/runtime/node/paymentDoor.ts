@@ -29,6 +29,8 @@ export type PaymentDoorOptions = {
   readonly checkToken: (token: AuthToken, account: Uint8Array) => "valid" | "invalid" | "expired";
   /** Why the log takes no new work, or null. */
   readonly logRefusal: () => string | null;
+  /** Whether no session of somebody else had this name, and none that has ended. */
+  readonly mayName: (account: Uint8Array, sessionId: string) => boolean;
   /** A fresh token of a known session. */
   readonly tokenFor: (account: Uint8Array, sessionId: string) => AuthToken;
   readonly infoFor: (token: AuthToken, sale: Sale | null) => OrchestratorInfo;
@@ -80,7 +82,8 @@ export class PaymentDoor {
     const account = { sender: toHex(sender), manifestId: paymentAccount(utf8(manifestId)) };
     // The name goes into a token as its session: it then names streams, objects and grants, so nothing odd may.
     const isPlain = account.manifestId === manifestId;
-    if (till === null || !isPlain || till.priceOf(account) === null) {
+    const isPriced = till !== null && isPlain && till.priceOf(account) !== null;
+    if (!isPriced || !this.#options.mayName(sender, manifestId)) {
       return refused(409, "fixed price not found for session");
     }
     const offer = await till.offer(sender, account);

@@ -22,14 +22,18 @@ export type AnvilOptions = {
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const blockTime =
     options.blockTimeS === undefined ? [] : ["--block-time", `${options.blockTimeS}`, "--mixed-mining"];
-  const child = Bun.spawn(
-    [
-      ...[anvilPath(), "--host", "127.0.0.1", "--port", "0", "--chain-id", `${options.chainId ?? 54321}`],
-      ...["--auto-impersonate", "--disable-min-priority-fee", "--base-fee", "0", "--gas-price", "0"],
-      ...["--accounts", "2", ...blockTime],
-    ],
-    { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
-  );
+  // A killed test must not leave a chain behind.
+  const tied = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
+  const words = [
+    ...["--host", "127.0.0.1", "--port", "0", "--chain-id", `${options.chainId ?? 54321}`],
+    ...["--auto-impersonate", "--disable-min-priority-fee", "--base-fee", "0", "--gas-price", "0"],
+    ...["--accounts", "2", ...blockTime],
+  ];
+  const child = Bun.spawn([...tied, anvilPath(), ...words], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const url = await listeningUrl(child.stdout);
   return {
     url,

@@ -157,8 +157,9 @@ describe("the price", () => {
 describe("reservations", () => {
   test("payments check 26: exactly the expected value is sufficient", () => {
     const outcome = given(paid(rational(ticketEv))).accepts(reserveJob("a", 500n));
-    expect(outcome.events).toEqual([jobReserved("a", rational(100n))]);
-    expect(context(outcome).openJobs).toEqual([{ jobId: "a", price, fee: rational(100n) }]);
+    // The fee would be 100: a small job speaks for a whole ticket.
+    expect(outcome.events).toEqual([jobReserved("a", rational(ticketEv))]);
+    expect(context(outcome).openJobs).toEqual([{ jobId: "a", price, fee: rational(ticketEv) }]);
   });
 
   test("payments check 26: 1/10^30 wei less is `Insufficient balance`", () => {
@@ -203,7 +204,7 @@ describe("reservations", () => {
   });
 
   // Goal: no interleaving of requests lets two jobs lean on the same wei. Method: random balances and jobs in random
-  // order; before each accepted one the balance less all reserved fees must reach the expected value.
+  // order; before each accepted one the balance less all reserved fees must reach the expected value and the fee.
   test("racing reservations: only what the balance carries is accepted", () => {
     fc.assert(
       fc.property(
@@ -216,13 +217,17 @@ describe("reservations", () => {
           for (const [index, fifths] of jobs.entries()) {
             const command = reserveJob(`job ${index}`, 5n * fifths);
             const decision = accountKind.decide(given(events).snapshot, command, { nowMs: 0 });
-            expect(decision.type === "decided").toBe(credit - reserved >= ticketEv);
+            const most = 100n * ticketEv;
+            const fee = fifths > ticketEv ? fifths : ticketEv;
+            const asked = fee < most ? fee : most;
+            const free = credit - reserved;
+            expect(decision.type === "decided").toBe(free >= ticketEv && free >= asked);
             if (decision.type === "rejected") {
               refusals += 1;
               continue;
             }
             events.push(...(decision.events as readonly AccountEvent[]));
-            reserved += fifths;
+            reserved += fifths > ticketEv ? fifths : ticketEv;
           }
           const open = (given(events).snapshot as AccountSnapshot).context.openJobs;
           expect(open.length).toBe(jobs.length - refusals);
@@ -231,6 +236,29 @@ describe("reservations", () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("the size of a job", () => {
+  const asks = (credit: bigint, feeWei: bigint): string => {
+    const decision = accountKind.decide(
+      given(paid(rational(credit))).snapshot,
+      reserveJob("big", 5n * feeWei),
+      {
+        nowMs: 0,
+      },
+    );
+    return decision.type;
+  };
+
+  test("one ticket does not buy a job of any size: its fee must be there", () => {
+    expect(asks(5n * ticketEv, 5n * ticketEv)).toBe("decided");
+    expect(asks(5n * ticketEv - 1n, 5n * ticketEv)).toBe("rejected");
+  });
+
+  test("beyond what a remote signer sends at once, 100 tickets are enough", () => {
+    expect(asks(100n * ticketEv, 1_000n * ticketEv)).toBe("decided");
+    expect(asks(100n * ticketEv - 1n, 1_000n * ticketEv)).toBe("rejected");
   });
 });
 
@@ -348,7 +376,10 @@ test("any commands in any order: credits − debits is the balance exactly, and 
           break;
         }
         if (kind === "pay") book.credited += 5n * amount;
-        if (kind === "reserve") book.open.set(jobId, 3n * amount);
+        if (kind === "reserve") {
+          const least = unit * ticketEv;
+          book.open.set(jobId, 3n * amount > least ? 3n * amount : least);
+        }
         if (kind === "debit") book.debited += 3n * amount;
         if (kind === "debit" || kind === "release") expect(book.open.delete(jobId)).toBe(true);
         const account = given(events).snapshot as AccountSnapshot;

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -6,17 +6,29 @@ import { balanceOf } from "../../../../src/actors/account/decide.ts";
 import { allKinds } from "../../../../src/actors/allKinds.ts";
 import { TicketKeys, ticketSecretLifeMs } from "../../../../src/config/ticketKeyFile.ts";
 import { allViews } from "../../../../src/events/log/openLog.ts";
+import { segmentData } from "../../../../src/demo/gatewayClient.ts";
 import { verifyTickets } from "../../../../src/native/ffi.ts";
+import { encodeBase64 } from "../../../../src/protocol/base64.ts";
 import { toHex } from "../../../../src/protocol/bytes.ts";
-import { OrchestratorInfoSchema, type Payment } from "../../../../src/protocol/gen/lp_rpc_pb.ts";
+import { capabilitiesFromNet } from "../../../../src/protocol/capabilities.ts";
+import {
+  AuthTokenSchema,
+  OrchestratorInfoSchema,
+  type Payment,
+  PaymentSchema,
+  SegDataSchema,
+} from "../../../../src/protocol/gen/lp_rpc_pb.ts";
 import { paymentTexts } from "../../../../src/protocol/paymentTexts.ts";
 import { rational, ZERO } from "../../../../src/protocol/rational.ts";
-import type { EffectHandler } from "../../../../src/runtime/host.ts";
+import type { EffectHandler, Host } from "../../../../src/runtime/host.ts";
 import type { Sale } from "../../../../src/runtime/money/market.ts";
 import { accountEffects, Money } from "../../../../src/runtime/money/money.ts";
+import type { Till } from "../../../../src/runtime/money/till.ts";
+import { PaymentDoor } from "../../../../src/runtime/node/paymentDoor.ts";
 import type { ChainClock, SenderFunds, TicketVerifier } from "../../../../src/runtime/ports.ts";
+import type { Peer } from "../../../../src/runtime/service.ts";
 import { TicketSession } from "../../../support/gatewayTickets.ts";
-import { type HostHarness, openHost, StandingClock } from "../../../support/hostHarness.ts";
+import { type HostHarness, openHost } from "../../../support/hostHarness.ts";
 import { logFolder } from "../../../support/logFolder.ts";
 import { chainClock, richFunds } from "../../../support/paymentDeskFixture.ts";
 import { accountOfPrivateKey } from "../../../support/signatures.ts";
@@ -51,11 +63,7 @@ type House = AsyncDisposable & {
   pay(payment: Payment, manifestId: string): Promise<string | null>;
 };
 
-type HouseOptions = {
-  readonly l1Block?: bigint;
-  readonly clock?: StandingClock;
-  readonly verifier?: TicketVerifier;
-};
+type HouseOptions = { readonly l1Block?: bigint; readonly verifier?: TicketVerifier };
 
 /** One life of a node's money on this folder. */
 async function openMoneyHouse(dataDir: string, options: HouseOptions = {}): Promise<House> {
@@ -65,7 +73,6 @@ async function openMoneyHouse(dataDir: string, options: HouseOptions = {}): Prom
     kinds: allKinds,
     views: allViews.views,
     effects: { ...everyEffect, ...accountEffects(() => books.money?.accounts ?? null) },
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const readAtMs = harness.clock.nowMs();
   const script: Script = {
@@ -373,5 +380,44 @@ describe("ticket secrets", () => {
     mkdirSync(dataDir);
     expect(keys.rotate(2_000 + ticketSecretLifeMs)).toBeNull();
     expect(keys.current().slice(1)).toEqual([...before]);
+  });
+});
+
+describe("a log that takes nothing", () => {
+  test("money without work is refused before it is looked at: it would only wait in memory", async () => {
+    const account = accountOfPrivateKey(keyA);
+    const empty = { manifestId: "mid", seq: 0, media: new Uint8Array(0), durationMs: 0, profiles: [] };
+    const segData = segmentData({ ...empty, authToken: create(AuthTokenSchema, { sessionId: "session" }) });
+    const header = (schema: DescMessage, message: MessageShape<DescMessage>) =>
+      encodeBase64(toBinary(schema, message));
+    let taken = 0;
+    let refusal: string | null = "The event log cannot be written.";
+    const till: Pick<Till, "take"> = {
+      take: () => {
+        taken += 1;
+        return Promise.resolve({ type: "refused", status: 400, text: "taken" });
+      },
+    };
+    const door = new PaymentDoor({
+      identity: { account, sign: () => new Uint8Array(65), isSignedBy: () => true },
+      capabilities: capabilitiesFromNet(undefined, "0.9.1"),
+      version: "0.9.1",
+      host: { committed: () => Promise.resolve() } as Host,
+      till: till as Till,
+      logRefusal: () => refusal,
+      mayName: () => true,
+      checkToken: () => "valid",
+      tokenFor: unused,
+      infoFor: unused,
+    });
+    const headers = {
+      segment: header(SegDataSchema, segData),
+      payment: header(PaymentSchema, create(PaymentSchema, { sender: account })),
+    };
+    const peer = { remoteAddress: "192.0.2.1" } as Peer;
+    expect(await door.pay(headers, peer)).toMatchObject({ status: 500, text: "Internal Server Error" });
+    expect(taken).toBe(0);
+    refusal = null;
+    expect(await door.pay(headers, peer)).toMatchObject({ status: 400, text: "taken" });
   });
 });
