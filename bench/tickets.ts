@@ -13,7 +13,7 @@ import {
 import { TicketVerifier } from "../src/native/ticketVerifier.ts";
 import { concatBytes, utf8 } from "../src/protocol/bytes.ts";
 import type { TicketBatch } from "../src/runtime/ports.ts";
-import { NonceMemory } from "../src/runtime/node/nonceMemory.ts";
+import { NonceMemory } from "../src/runtime/money/nonceMemory.ts";
 import { isSmall, perSecond, percentile, printFigure, printHeader, resultHash } from "./support.ts";
 
 /*

@@ -47,6 +47,8 @@ export type ChainPollerOptions = {
   /** Something that {@link ChainPoller.rounds} or the L1 clock shows was read, and differs. */
   readonly onNews: () => void;
   readonly onTrouble: (reason: string | null) => void;
+  /** The endpoint serves another chain than the one that is meant, and never served the right one. */
+  readonly onWrongChain: (text: string) => void;
 };
 
 /** Chains that have an L1 block number beside their own. Source: Arbitrum One, Nova, Rinkeby, Sepolia. */
@@ -64,8 +66,8 @@ const networkIds: ReadonlyMap<string, bigint> = new Map([
 
 /** Pool size and the like change rarely: they are read at a new round and every so many polls. */
 const detailsEveryPolls = 6;
-/** More rounds than this at once (20 years of them, or a lie) must be seen twice. */
-const roundJumpMax = 1_000n;
+/** More rounds than this at once must be seen twice: winning tickets end for ever when their round is over. */
+const roundJumpMax = 1n;
 /** An endpoint behind us is common for a moment (several servers behind one name), and trouble for longer. */
 const behindPollsMax = 3;
 const backOffMaxMs = 30_000;
@@ -219,16 +221,18 @@ export class ChainPoller {
     const { expectedChainId, network } = this.#options;
     const expected = this.#chainId ?? expectedChainId;
     const named = networkIds.get(network);
-    if (expected !== null && id !== expected) {
-      // The words of go-livepeer, which operators may search for.
-      draft.fail(
-        `expecting chainID of ${expected}, but got ${id}. ` +
-          "Did you change networks without changing network name or datadir?",
-      );
-      return false;
-    }
-    if (named !== undefined && id !== named) {
-      draft.fail(`network ${network} is the chain ${named}, but the RPC serves the chain ${id}`);
+    // The words of go-livepeer, which operators may search for.
+    const wrong =
+      expected !== null && id !== expected
+        ? `expecting chainID of ${expected}, but got ${id}. ` +
+          "Did you change networks without changing network name or datadir?"
+        : named !== undefined && id !== named
+          ? `network ${network} is the chain ${named}, but the RPC serves the chain ${id}`
+          : null;
+    if (wrong !== null) {
+      draft.fail(wrong);
+      // A chain that was right before is trouble that passes; one that never was is a mistake of the operator.
+      if (this.#chainId === null) this.#options.onWrongChain(wrong);
       return false;
     }
     this.#isForeign = false;
@@ -326,6 +330,11 @@ export class ChainPoller {
       ticketValidityPeriod !== null;
     this.#detailsDue = !isWhole;
     if (!isWhole) return;
+    if (ticketValidityPeriod === 0n) {
+      this.#detailsDue = true;
+      draft.fail("the TicketBroker says that tickets are valid for no round at all");
+      return;
+    }
     const before = this.#rounds;
     this.#rounds = {
       ...{ lastInitializedRound: round, roundBlockHash, previousRoundBlockHash },

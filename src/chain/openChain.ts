@@ -42,6 +42,11 @@ export type OpenChainOptions = {
   readonly onFunds: (sender: Uint8Array, funds: SenderFunds) => void;
   /** The reason why the chain cannot be read changed; null = it can. Never holds a secret. */
   readonly onTrouble: (reason: string | null) => void;
+  /**
+   * The endpoint serves another chain than the data folder or `-network` means, and never served the right one.
+   * Nothing was taken from it. Called at each poll that sees it.
+   */
+  readonly onWrongChain?: (text: string) => void;
 };
 
 /** {@link ChainView} over a real chain. */
@@ -84,6 +89,7 @@ export function openChain(options: OpenChainOptions): OpenedChain {
       if (news !== null) options.onClock(news);
     },
     onTrouble: options.onTrouble,
+    onWrongChain: (text) => options.onWrongChain?.(text),
   });
   const reader = new FundsReader({
     ...{ rpc, recipient, monotonicMs },

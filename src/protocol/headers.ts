@@ -6,8 +6,8 @@ import { type SegmentCredentials, segmentCredentials } from "./segmentCredential
 import { segmentTexts } from "./texts.ts";
 import { messageDecoder } from "./wire.ts";
 
-/** Longest payment header in characters: the header block limit. 600 tickets take 58 kB. */
-export const PAYMENT_HEADER_CHARS_MAX = 1024 * 1024;
+/** Longest payment header in characters. 600 tickets take 58 kB; decoding more costs whoever waits behind it. */
+export const PAYMENT_HEADER_CHARS_MAX = 256 * 1024;
 /** Longest segment header in characters. Ten profiles with all their fields take 1 kB. */
 export const SEGMENT_HEADER_CHARS_MAX = 64 * 1024;
 

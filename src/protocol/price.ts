@@ -106,10 +106,10 @@ export function jobFee(units: bigint, price: Price): Rational {
  *
  * @param balance - wei; null when the gateway has none here
  * @param reserved - wei for work under way, see `estimatedUnits`
- * @param ticketEv - `-ticketEV`, wei
+ * @param asked - wei: at least the value of a ticket
  */
-export function isSufficient(balance: Rational | null, reserved: Rational, ticketEv: bigint): boolean {
-  return balance !== null && compare(subtract(balance, reserved), rational(ticketEv)) >= 0;
+export function isSufficient(balance: Rational | null, reserved: Rational, asked: Rational): boolean {
+  return balance !== null && compare(subtract(balance, reserved), asked) >= 0;
 }
 
 /**

@@ -76,6 +76,8 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     onClock: (clock) => money?.chainMoved(clock, chain.chainId() ?? 0n),
     onFunds: (sender, funds) =>
       logger.debug("A gateway's funds changed", { sender: checksumHex(sender), ...funds }),
+    onWrongChain: (text) =>
+      parts.onFault(new StartError(text, "Correct -network and -ethUrl, or give another -dataDir.")),
     onTrouble: (reason) => {
       if (reason === null) logger.info("The chain can be read");
       else logger.warn("The chain cannot be read: known gateways are served on what is known", { reason });
@@ -86,8 +88,12 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     redeemGas: parts.chain.redeemGas,
     isAdjusted: pricing.isAutoAdjusted,
     maxGatewayLoss: pricing.maxGatewayLoss,
-    onRefused: (sender, { code, exposure }) =>
-      logger.warn("A gateway is refused for its funds", { sender: checksumHex(sender), code, ...exposure }),
+    onRefused: (sender, { code, exposure }) => {
+      const fields = { sender: checksumHex(sender), code, ...exposure };
+      // Anybody may ask with a fresh key: strangers are no news.
+      if (code === "SENDER_UNKNOWN") logger.debug("A gateway is refused for its funds", fields);
+      else logger.warn("A gateway is refused for its funds", fields);
+    },
     observer: {
       paramsMade: (sender, value, float) => livepeer.ticketParamsMade(sender, value, float),
       priced: (sender, price) => livepeer.transcodingPrice(sender, price),
@@ -106,7 +112,10 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
   const resumed = money.resume();
   const prices = new Prices(money, parts);
   prices.start();
-  const rotation = setInterval(() => secrets.rotate(edge.nowMs()), rotationMs);
+  const rotation = setInterval(() => {
+    const error = secrets.rotate(edge.nowMs());
+    if (error !== null) logger.error("The ticket secret is older than it should be", { error });
+  }, rotationMs);
   rotation.unref();
   return {
     money,

@@ -13,7 +13,7 @@ import { accountEffects } from "../../src/runtime/money/money.ts";
 import { PaymentDesk } from "../../src/runtime/money/paymentDesk.ts";
 import { Solvency } from "../../src/runtime/money/solvency.ts";
 import { TicketBook } from "../../src/runtime/money/ticketBook.ts";
-import { NonceMemory } from "../../src/runtime/node/nonceMemory.ts";
+import { NonceMemory } from "../../src/runtime/money/nonceMemory.ts";
 import type { ChainClock, ChainView, SenderFunds } from "../../src/runtime/ports.ts";
 import { type HostHarness, openHost } from "./hostHarness.ts";
 import { logFolder } from "./logFolder.ts";
@@ -60,7 +60,7 @@ export class PaymentHouse implements AsyncDisposable {
       views: allViews.views,
       effects: accountEffects(() => books.accounts),
     });
-    const accounts = new AccountBook(harness.host, harness.reader);
+    const accounts = new AccountBook(harness.host, harness.reader, 10n ** 18n);
     books.accounts = accounts;
     return new PaymentHouse(harness, { accounts }, () => folder[Symbol.dispose]());
   }

@@ -103,16 +103,12 @@ function decidePayment(
   });
 }
 
-/** Tickets that a gateway with a remote signer sends at most in one payment. Source: payments sheet 3.6. */
-const ticketsPerPaymentMax = 100n;
-
 /**
  * Whether the balance carries another job. Asked and answered in one step, so two requests can never both win the
  * same money. A price of zero is not checked.
  *
- * The network asks for the value of one ticket. We also ask for the job's fee, which gateways prepay: otherwise one
- * ticket would buy a segment of any size. A fee above 100 tickets is asked for up to there, because some gateways
- * cannot send more at once. Source: payments sheet 3.6, 4.2, 13.
+ * The network asks for the value of one ticket. We ask for the job's fee where that is more: gateways prepay it, and
+ * otherwise one ticket would buy a segment of any size. Source: payments sheet 3.6, 4.2, 13.
  */
 function decideReservation(
   snapshot: AccountSnapshot | null,
@@ -121,24 +117,24 @@ function decideReservation(
   const price = snapshot?.context.price ?? null;
   if (snapshot === null || price === null) return insufficient;
   const { jobId, units, ticketEv } = command;
+  const { openJobs, ticketValue } = snapshot.context;
   if (openJob(snapshot, jobId) !== null) return rejected("JOB_OPEN", "The account holds this job already.");
-  const isFree = price.numerator === 0n;
+  if (price.numerator === 0n) return decided({ type: "JobReserved", jobId, units, price, fee: ZERO });
+  // Tickets under way were made for what we asked then: a higher value must not strand their gateway.
+  const least = smaller(rational(ticketEv), ticketValue ?? rational(ticketEv));
   // A job that is announced as next to nothing speaks for a ticket all the same: that is what it was prepaid with.
-  const fee = isFree ? ZERO : larger(jobFee(units, price), rational(ticketEv));
-  if (!isFree && !carries(snapshot, fee, ticketEv)) return insufficient;
+  const fee = larger(jobFee(units, price), least);
+  const reserved = openJobs.reduce((sum, job) => add(sum, job.fee), ZERO);
+  if (!isSufficient(balanceOf(snapshot), reserved, fee)) return insufficient;
   return decided({ type: "JobReserved", jobId, units, price, fee });
-}
-
-function carries(snapshot: AccountSnapshot, fee: Rational, ticketEv: bigint): boolean {
-  const reserved = snapshot.context.openJobs.reduce((sum, job) => add(sum, job.fee), ZERO);
-  const balance = balanceOf(snapshot);
-  const most = rational(ticketsPerPaymentMax * ticketEv);
-  const asked = compare(fee, most) > 0 ? most : fee;
-  return isSufficient(balance, reserved, ticketEv) && compare(subtract(balance, reserved), asked) >= 0;
 }
 
 function larger(left: Rational, right: Rational): Rational {
   return compare(left, right) < 0 ? right : left;
+}
+
+function smaller(left: Rational, right: Rational): Rational {
+  return compare(left, right) < 0 ? left : right;
 }
 
 const insufficient = rejected("BALANCE_INSUFFICIENT", paymentTexts.insufficientBalance);

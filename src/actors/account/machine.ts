@@ -4,6 +4,7 @@ import type { AccountEvent } from "../../events/account.ts";
 import type { Decoded } from "../../events/codec.ts";
 import { hex, integer, list, nullable, object, text } from "../../events/codec.ts";
 import { add, ZERO } from "../../protocol/rational.ts";
+import { ticketValue } from "../../protocol/ticket.ts";
 import { effect } from "../kind.ts";
 
 /*
@@ -28,6 +29,8 @@ export const accountContext = object({
   credited: rationalFields,
   debited: rationalFields,
   openJobs: list(openJobFields),
+  /** What the tickets of the last payment were worth each, wei; null before one was credited. */
+  ticketValue: nullable(rationalFields),
   tickets: integer,
   winners: integer,
   idleDeadlineMs: nullable(integer),
@@ -42,6 +45,7 @@ const emptyContext: AccountContext = {
   credited: ZERO,
   debited: ZERO,
   openJobs: [],
+  ticketValue: null,
   tickets: 0,
   winners: 0,
   idleDeadlineMs: null,
@@ -61,6 +65,8 @@ export const accountMachine = setup({
       credited: add(context.credited, event.credit),
       tickets: context.tickets + event.creditedTickets,
       winners: context.winners + event.winners.length,
+      ticketValue:
+        event.creditedTickets > 0 ? ticketValue(event.faceValue, event.winProb) : context.ticketValue,
       idleDeadlineMs: event.idleDeadlineMs,
     })),
     fixPrice: assign((_, { sender, price, idleDeadlineMs }: EventOfType<"PriceFixed">) => ({

@@ -1,7 +1,19 @@
-import type { AccountCommand, AccountSnapshot } from "../../actors/account/decide.ts";
+import { type AccountCommand, type AccountSnapshot, balanceOf } from "../../actors/account/decide.ts";
 import { lastIncarnation } from "../../events/log/incarnations.ts";
 import type { LogReader } from "../../events/log/reader.ts";
-import type { Rational } from "../../protocol/rational.ts";
+import { paymentTexts } from "../../protocol/paymentTexts.ts";
+import {
+  add,
+  compare,
+  isEqual,
+  isNegative,
+  isZero,
+  negate,
+  type Rational,
+  rational,
+  subtract,
+  ZERO,
+} from "../../protocol/rational.ts";
 import type { Hex } from "../../shared/brand.ts";
 import type { Execution, Host, Origin } from "../host.ts";
 
@@ -22,16 +34,23 @@ export class AccountBook {
   readonly #jobs = new Map<string, string>();
   /** The last number of accounts whose end is not on the disk yet. */
   readonly #ended = new Map<string, number>();
+  /** What accounts owe, by id, and gateways altogether. Wei, above 0. */
+  readonly #owed = new Map<string, Rational>();
+  readonly #debts = new Map<Hex, Rational>();
+  readonly #maxDebt: Rational;
 
-  constructor(host: Host, reader: LogReader) {
+  /** @param maxDebt - wei that a gateway may owe on all its open accounts together before it gets no more work */
+  constructor(host: Host, reader: LogReader, maxDebt: bigint) {
     this.#host = host;
     this.#reader = reader;
+    this.#maxDebt = rational(maxDebt);
   }
 
   /** Takes up the accounts that the log says are open. Call once, after the host has started. */
   resume(): number {
     for (const id of this.#host.idsOf("account")) {
       this.#live.set(keyOf(id), { id, isOpened: true });
+      this.#weigh(id);
       for (const { jobId } of this.#snapshot(id)?.context.openJobs ?? []) this.#jobs.set(jobId, id);
     }
     return this.#live.size;
@@ -61,7 +80,10 @@ export class AccountBook {
     const text = textOf(key);
     const place = this.#placeOf(text);
     const execution = this.#host.execute("account", place.id, command, origin);
-    if (execution.type === "accepted") place.isOpened = true;
+    if (execution.type === "accepted") {
+      place.isOpened = true;
+      this.#weigh(place.id);
+    }
     // Nothing was opened: the number stays free.
     else if (!place.isOpened) this.#live.delete(text);
     return execution;
@@ -79,12 +101,23 @@ export class AccountBook {
     return next;
   }
 
-  /** Speaks for the fee of a job. A rejection says that the balance does not carry it. */
+  /** What a gateway owes on its open accounts together, wei: work that took more than was announced. */
+  debt(sender: Hex): Rational {
+    return this.#debts.get(sender) ?? ZERO;
+  }
+
+  /**
+   * Speaks for the fee of a job. A rejection says that the balance does not carry it, or that the gateway owes too
+   * much elsewhere: else each new session could run up a debt and leave it behind.
+   */
   reserve(
     key: AccountKey,
     job: { readonly jobId: string; readonly units: bigint; readonly ticketEv: bigint },
     origin: Origin,
   ): Execution {
+    if (compare(this.debt(key.sender), this.#maxDebt) > 0) {
+      return { type: "rejected", code: "DEBT_CAP", text: paymentTexts.insufficientBalance };
+    }
     const execution = this.execute(key, { type: "ReserveJob", ...job }, origin);
     const id = this.#live.get(textOf(key))?.id;
     if (execution.type === "accepted" && id !== undefined) this.#jobs.set(job.jobId, id);
@@ -104,6 +137,7 @@ export class AccountBook {
   /** The account has ended. Its number is used up, also while a slow disk does not show it yet. */
   closed(id: string): void {
     const text = keyOf(id);
+    this.#weigh(id);
     if (this.#live.get(text)?.id === id) this.#live.delete(text);
     const number = lastIncarnation([{ stream: id }]);
     this.#ended.set(text, number);
@@ -124,6 +158,22 @@ export class AccountBook {
     if (id === undefined) return;
     this.#jobs.delete(jobId);
     this.#host.execute("account", id, command, origin);
+    this.#weigh(id);
+  }
+
+  /** Brings the debts up to date with one account. One that has ended owes nothing any more. */
+  #weigh(id: string): void {
+    const snapshot = this.#snapshot(id);
+    const balance = snapshot === null ? ZERO : balanceOf(snapshot);
+    const before = this.#owed.get(id) ?? ZERO;
+    const now = isNegative(balance) ? negate(balance) : ZERO;
+    if (isEqual(before, now)) return;
+    const sender = id.slice(0, id.indexOf("/")) as Hex;
+    const debt = add(this.debt(sender), subtract(now, before));
+    if (isZero(debt)) this.#debts.delete(sender);
+    else this.#debts.set(sender, debt);
+    if (isZero(now)) this.#owed.delete(id);
+    else this.#owed.set(id, now);
   }
 
   #snapshot(id: string): AccountSnapshot | null {

@@ -6,7 +6,7 @@ import { fromHex, toHex } from "../../protocol/bytes.ts";
 import { PARAMS_LIFETIME_BLOCKS } from "../../protocol/ticketParams.ts";
 import type { Hex } from "../../shared/brand.ts";
 import type { EffectHandler, Host } from "../host.ts";
-import { NonceMemory } from "../node/nonceMemory.ts";
+import { NonceMemory } from "./nonceMemory.ts";
 import type { ChainClock, ChainView, Edge, SenderFunds, TicketVerifier } from "../ports.ts";
 import { AccountBook } from "./accountBook.ts";
 import { Market, type TicketSecrets } from "./market.ts";
@@ -63,7 +63,7 @@ export class Money {
       // Nothing redeems yet, so nothing is on its way.
       pendingRedemptions: () => 0n,
     });
-    this.accounts = new AccountBook(host, reader);
+    this.accounts = new AccountBook(host, reader, options.maxGatewayLoss);
     // At once: jobs that the last life left behind end before anything else is ready, and must find their account.
     this.accounts.resume();
     this.tickets = new TicketBook({ ...options, chain, solvency: this.solvency });

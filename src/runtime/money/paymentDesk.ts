@@ -25,7 +25,7 @@ import type { Hex } from "../../shared/brand.ts";
 import type { AccountBook, AccountKey } from "./accountBook.ts";
 import { type TicketSecrets, refusalText } from "./market.ts";
 import type { MoneyObserver } from "./moneyObserver.ts";
-import type { NonceMemory } from "../node/nonceMemory.ts";
+import type { NonceMemory } from "./nonceMemory.ts";
 import type { Solvency, SolvencyRefusal } from "./solvency.ts";
 import type { TicketBook } from "./ticketBook.ts";
 

@@ -65,7 +65,7 @@ describe("snapshots", () => {
   test("the text of a snapshot is exactly this: stored hashes depend on it", () => {
     const account = encodeSnapshot(accountKind, foldAll(new Fold(accountKind), accountIn.busy));
     expect(account).toMatchInlineSnapshot(
-      `"{"status":"active","value":"open","context":{"sender":"0xb1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1","price":{"numerator":"1","denominator":"5"},"credited":{"numerator":"2000","denominator":"1"},"debited":{"numerator":"0","denominator":"1"},"openJobs":[{"jobId":"a","price":{"numerator":"1","denominator":"5"},"fee":{"numerator":"100","denominator":"1"}}],"tickets":2,"winners":0,"idleDeadlineMs":901000}}"`,
+      `"{"status":"active","value":"open","context":{"sender":"0xb1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1","price":{"numerator":"1","denominator":"5"},"credited":{"numerator":"2000","denominator":"1"},"debited":{"numerator":"0","denominator":"1"},"openJobs":[{"jobId":"a","price":{"numerator":"1","denominator":"5"},"fee":{"numerator":"100","denominator":"1"}}],"ticketValue":{"numerator":"36185027886661311069865932815214971204146870208012676262330495002472853012480000","denominator":"23158417847463239084714197001737581570653996933128112807891516801582625927987"},"tickets":2,"winners":0,"idleDeadlineMs":901000}}"`,
     );
     const text = encodeSnapshot(segmentKind, foldAll(new Fold(segmentKind), segmentIn.requeued));
     expect(text).toMatchInlineSnapshot(

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keccak256 } from "../../../../src/native/ffi.ts";
 import { uint256Bytes } from "../../../../src/protocol/bytes.ts";
-import { NonceMemory } from "../../../../src/runtime/node/nonceMemory.ts";
+import { NonceMemory } from "../../../../src/runtime/money/nonceMemory.ts";
 
 // Goal: no nonce counts twice while its parameters live, none is forgotten too early, and nothing is kept longer.
 // Method: random runs beside the plainest model, a Map of Sets; runs with a limit of a few blocks reach the table
