@@ -104,6 +104,7 @@ async function open(name: string): Promise<{ readonly log: OpenLog; readonly hos
       deliverResult: owed,
       answerFailure: noEffect,
       reportToSession: noEffect,
+      settleFee: noEffect,
       releaseSession: noEffect,
     },
     journal: log.journal,

@@ -69,7 +69,7 @@ const node = await startNodeProcess(
     ...["-pricePerUnit", "1000", "-ticketEV", "8000000000", "-maxFaceValue", "800000000000", "-reward=false"],
     ...["-workers", "1", "-capacity", "1000000000000", "-autoAdjustPrice=false"],
   ],
-  { preload: join(import.meta.dir, "loopProbe.ts"), env: { BENCH_LOOP_PROBE: loopFile } },
+  { preload: join(import.meta.dir, "preload/loopProbe.ts"), env: { BENCH_LOOP_PROBE: loopFile } },
 );
 const client = new GatewayClient({ serviceUri: node.serviceUri });
 

@@ -93,7 +93,7 @@ export type PricingConfig = {
   readonly ticketEv: bigint;
   /** Highest face value of a ticket, in wei, not below {@link ticketEv}; 0 = no limit. */
   readonly maxFaceValue: bigint;
-  /** Wei of unredeemed face value that may be at risk with one gateway before it is refused. */
+  /** Wei that may be lost with one gateway, in winners beyond its funds or in debts, before it is refused. */
   readonly maxGatewayLoss: bigint;
 };
 

@@ -104,7 +104,7 @@ export const ownFlags = {
   maxGatewayLoss: own.text(
     "20000000000000000",
     onChain(works),
-    "wei of unredeemed face value that may be at risk with one gateway before it is refused",
+    "wei that may be lost with one gateway, in winners beyond its funds or in debts, before it is refused",
   ),
   drainTimeout: own.duration(30_000, works, "how long a stop waits for running segments"),
 } as const;
