@@ -6,6 +6,8 @@ import { catalogueOf, defineEvent } from "./definition.ts";
 export const roundObserved = defineEvent("RoundObserved", {
   /** Which chain said so. */
   chainId: bigInteger,
+  /** For whom it was read, 20 bytes: being active is a fact about this account only. */
+  recipient: hex,
   round: bigInteger,
   /** 32 bytes; zero when the chain has none. */
   blockHash: hex,

@@ -22,6 +22,8 @@ export type TicketVerifierOptions = {
   readonly waitingMax?: number;
   /** Threads without work end after this time. */
   readonly idleMs?: number;
+  /** A thread that gives no answer for so long is ended and replaced. */
+  readonly hungMs?: number;
   readonly startThread?: () => Worker;
 };
 
@@ -44,20 +46,26 @@ type Chunk = {
   losses: number;
 };
 
-type Thread = { readonly worker: Worker; readonly inHand: Map<number, Chunk> };
+type Thread = {
+  readonly worker: Worker;
+  readonly inHand: Map<number, Chunk>;
+  /** Runs out when no answer comes while there is work in hand. */
+  watch: NodeJS.Timeout | null;
+};
 
 /**
  * Verifies and draws tickets. Up to four are done at once, on the calling thread; more are cut into chunks for
  * threads that start at the first need and end when there is nothing to do. Calls are served in the order in
  * which they arrive.
  *
- * A thread that ends by itself is replaced. Its chunks go to another thread once; lost again, they are verified
+ * A thread that ends by itself, or gives no answer for seconds, is replaced. Its chunks go to another thread once; lost again, they are verified
  * on the event loop, one chunk a turn.
  */
 export class TicketVerifier implements TicketVerifierPort {
   readonly #threadsMax: number;
   readonly #waitingMax: number;
   readonly #idleMs: number;
+  readonly #hungMs: number;
   readonly #startThread: () => Worker;
   readonly #threads: Thread[] = [];
   /** Calls that found no room yet. */
@@ -86,6 +94,7 @@ export class TicketVerifier implements TicketVerifierPort {
     this.#threadsMax = Math.max(1, options.threads ?? Math.min(threadsMax, availableParallelism()));
     this.#waitingMax = options.waitingMax ?? 65_536;
     this.#idleMs = options.idleMs ?? 60_000;
+    this.#hungMs = options.hungMs ?? 5_000;
     this.#startThread = options.startThread ?? startTicketThread;
   }
 
@@ -203,7 +212,7 @@ export class TicketVerifier implements TicketVerifierPort {
       this.#threadsAgainMs = performance.now() + recoveryMs;
       return null;
     }
-    const thread: Thread = { worker, inHand: new Map() };
+    const thread: Thread = { worker, inHand: new Map(), watch: null };
     worker.addEventListener("message", ({ data }: MessageEvent<TicketVerdicts>) =>
       this.#onVerdicts(thread, data),
     );
@@ -222,6 +231,7 @@ export class TicketVerifier implements TicketVerifierPort {
     const id = this.#nextChunkId++;
     if (thread.inHand.size === 0) thread.worker.ref();
     thread.inHand.set(id, chunk);
+    thread.watch ??= this.#watch(thread);
     const batch = batchOf(chunk);
     const request: TicketChunk = { id, batch };
     thread.worker.postMessage(request, [batch.nonces.buffer, batch.signatures.buffer]);
@@ -232,16 +242,27 @@ export class TicketVerifier implements TicketVerifierPort {
     if (chunk === undefined) return;
     this.#failuresInRow = 0;
     thread.inHand.delete(id);
+    stopWatching(thread);
+    if (thread.inHand.size > 0) thread.watch = this.#watch(thread);
     if (thread.inHand.size === 0) thread.worker.unref();
     this.#settle(chunk, verdicts);
     this.#advance();
     if (this.#acceptedTickets === 0) this.#endWhenIdle();
   }
 
+  /** A thread that gives no answer is as good as one that ended: its gateways must not wait for ever. */
+  #watch(thread: Thread): NodeJS.Timeout {
+    return setTimeout(() => {
+      thread.worker.terminate();
+      this.#onLost(thread);
+    }, this.#hungMs);
+  }
+
   #onLost(thread: Thread): void {
     const index = this.#threads.indexOf(thread);
     // Not in the list: it was ended by us.
     if (index < 0) return;
+    stopWatching(thread);
     this.#threads.splice(index, 1);
     this.#failuresInRow++;
     if (this.#failuresInRow >= failuresMax) {
@@ -298,13 +319,20 @@ export class TicketVerifier implements TicketVerifierPort {
   async #endThreads(): Promise<void> {
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#idleTimer = null;
-    await Promise.all(this.#threads.splice(0).map(({ worker }) => endOf(worker)));
+    const threads = this.#threads.splice(0);
+    for (const thread of threads) stopWatching(thread);
+    await Promise.all(threads.map(({ worker }) => endOf(worker)));
   }
 }
 
 /** A thread that verifies chunks. */
 export function startTicketThread(): Worker {
   return new Worker(new URL("./ticketThread.ts", import.meta.url).href, { smol: true });
+}
+
+function stopWatching(thread: Thread): void {
+  if (thread.watch !== null) clearTimeout(thread.watch);
+  thread.watch = null;
 }
 
 function endOf(worker: Worker): Promise<void> {

@@ -57,7 +57,7 @@ const rotationMs = 3_600_000;
 export function openMoney(parts: OpenMoneyParts): OpenMoney {
   const { host, edge, account, pricing } = parts;
   const { logger, livepeer, registry, reprise } = parts.telemetry;
-  const seed = chainSeed(host);
+  const seed = chainSeed(host, account.recipient);
   const secrets = TicketKeys.open(parts.dataDir, edge.randomBytes, edge.nowMs());
   const verifier = new TicketVerifier();
   let money: Money | null = null;

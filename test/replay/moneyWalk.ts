@@ -95,6 +95,7 @@ function setUp(give: (kind: string, id: string, command: Command) => void): void
     l1Block: 20_998_990n,
     transcoderPoolSize: 100n,
     ticketValidityPeriod: 2n,
+    recipient: `0x${"0c".repeat(20)}`,
     isRecipientActive: true,
     readAtMs: 1_767_225_600_000,
   } as const;

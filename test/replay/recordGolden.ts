@@ -202,6 +202,7 @@ const examples: Examples = {
     l1Block: 20_998_990n,
     transcoderPoolSize: 100n,
     ticketValidityPeriod: 2n,
+    recipient,
     isRecipientActive: true,
     readAtMs: 1_767_225_600_000,
   },

@@ -138,7 +138,7 @@ export class MoneyWorld {
     let money: Money | null = null;
     const chain = new SimulatedChain({
       ...{ time: this.#time, chance: processChance, process, l1: this.l1, recipient },
-      seed: chainSeed(host),
+      seed: chainSeed(host, recipient),
       onClock: (clock) => money?.chainMoved(clock, chainId),
     });
     const { ticketEv, maxFaceValue, price } = this.climate;

@@ -196,6 +196,7 @@ const fields: Arbitraries = {
     l1Block: bigInteger,
     transcoderPoolSize: bigInteger,
     ticketValidityPeriod: bigInteger,
+    recipient: hex,
     isRecipientActive: flag,
     readAtMs: integer,
   }),

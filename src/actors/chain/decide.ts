@@ -18,6 +18,7 @@ export function decideChain(snapshot: ChainSnapshot | null, command: ChainComman
   const known = snapshot?.context;
   const isSame =
     known !== undefined &&
+    known.recipient === command.recipient &&
     known.round === command.round &&
     known.blockHash === command.blockHash &&
     known.transcoderPoolSize === command.transcoderPoolSize &&

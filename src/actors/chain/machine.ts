@@ -12,6 +12,7 @@ import type { ChainEvent } from "../../events/chain.ts";
 
 export const chainContext = object({
   chainId: bigInteger,
+  recipient: hex,
   round: nullable(bigInteger),
   blockHash: hex,
   previousBlockHash: hex,
@@ -27,6 +28,7 @@ export type ChainInput = { readonly id: string };
 
 const emptyContext: ChainContext = {
   chainId: 0n,
+  recipient: "0x",
   round: null,
   blockHash: "0x",
   previousBlockHash: "0x",

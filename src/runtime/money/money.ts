@@ -113,6 +113,7 @@ export class Money {
       {
         type: "ObserveRound",
         chainId,
+        recipient: toHex(this.#chain.recipient),
         round: clock.lastInitializedRound,
         blockHash: toHex(clock.roundBlockHash),
         previousBlockHash: toHex(clock.previousRoundBlockHash),
@@ -152,20 +153,27 @@ function notBefore(chain: ChainView, blockMin: () => bigint): ChainView {
   };
 }
 
-/** What an earlier life of the node knew of the chain: it is served until the chain answers. */
-export function chainSeed(host: Host): {
+/**
+ * What an earlier life of the node knew of the chain: it is served until the chain answers. What it knew about
+ * another recipient says nothing about ours.
+ */
+export function chainSeed(
+  host: Host,
+  recipient: Uint8Array,
+): {
   readonly chainId: bigint | null;
   readonly clock: ChainClock | null;
   readonly funds: ReadonlyMap<Hex, SenderFunds>;
 } {
   const funds = new Map<Hex, SenderFunds>();
-  for (const id of host.idsOf("gateway")) {
-    const snapshot = host.snapshot("gateway", id) as GatewaySnapshot | null;
-    if (snapshot !== null) funds.set(id as Hex, snapshot.context);
-  }
   const snapshot = host.snapshot("chain", ownChain) as ChainSnapshot | null;
   const known = snapshot?.context;
   if (known === undefined || known.round === null) return { chainId: null, clock: null, funds };
+  const isOurs = known.recipient === toHex(recipient);
+  for (const id of isOurs ? host.idsOf("gateway") : []) {
+    const gateway = host.snapshot("gateway", id) as GatewaySnapshot | null;
+    if (gateway !== null) funds.set(id as Hex, gateway.context);
+  }
   return {
     chainId: known.chainId,
     funds,
@@ -176,7 +184,7 @@ export function chainSeed(host: Host): {
       l1Block: known.l1Block,
       transcoderPoolSize: known.transcoderPoolSize,
       ticketValidityPeriod: known.ticketValidityPeriod,
-      isRecipientActive: known.isRecipientActive,
+      isRecipientActive: isOurs && known.isRecipientActive,
       readAtMs: known.readAtMs,
     },
   };

@@ -63,6 +63,7 @@ describe("the chain", () => {
     ["the pool's size", { transcoderPoolSize: 101n }],
     ["how long tickets stay valid", { ticketValidityPeriod: 3n }],
     ["whether we are active", { isRecipientActive: false }],
+    ["for whom it was read", { recipient: `0x${"0d".repeat(20)}` }],
   ] as const) {
     test(`news: ${what}`, () => {
       const command: ChainCommand = { ...observeRound, ...change };

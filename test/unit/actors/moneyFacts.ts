@@ -159,6 +159,7 @@ export const gatewayFundsRead: GatewayEvent = { ...recordFunds, type: "GatewayFu
 export const observeRound: ChainCommand = {
   type: "ObserveRound",
   chainId: 42_161n,
+  recipient,
   round: 3_000n,
   blockHash: filler("dd"),
   previousBlockHash: filler("d0"),

@@ -102,6 +102,7 @@ export function round(number: bigint, l1Block: bigint, ticketValidityPeriod = 2n
     blockHash: `0x${"ab".repeat(32)}`,
     previousBlockHash: `0x${"cd".repeat(32)}`,
     transcoderPoolSize: 100n,
+    recipient: `0x${"0c".repeat(20)}`,
     isRecipientActive: true,
     readAtMs: 0,
   };

@@ -127,6 +127,22 @@ describe("threads", () => {
   });
 
   // Every chunk is lost twice, until four threads in a row have ended: then no new one is started for a while.
+  test("a thread that never answers is replaced, and the second time its work is done here", async () => {
+    let started = 0;
+    const startThread = (): Worker => {
+      const worker = startTicketThread();
+      started += 1;
+      // The first two hear nothing: to the verifier they hang.
+      if (started <= 2) worker.postMessage = () => {};
+      return worker;
+    };
+    const verifier = verifierOf({ threads: 1, hungMs: 50, startThread });
+    expect(await verifier.verify(part(0, 20))).toEqual(largeVerdicts.slice(0, 20));
+    expect(started).toBeGreaterThanOrEqual(2);
+    // From then on threads work again.
+    expect(await verifier.verify(part(0, 200))).toEqual(largeVerdicts.slice(0, 200));
+  });
+
   test("when all threads die, everything is verified without them and few are started", async () => {
     const { started, startThread } = watchedThreads((worker) => worker.terminate());
     const verifier = verifierOf({ startThread });
