@@ -1,5 +1,4 @@
-import { accountOfPrivateKey, recoverPersonalSigner, signPersonalMessage } from "../native/ffi.ts";
-import { equalBytes } from "../protocol/bytes.ts";
+import { accountOfPrivateKey, isPersonalSignatureOf, signPersonalMessage } from "../native/ffi.ts";
 import type { Identity } from "../runtime/ports.ts";
 import { BaseError } from "../shared/errors.ts";
 
@@ -26,10 +25,7 @@ export function localIdentity(privateKey: Uint8Array): LocalIdentity {
       if (isErased) throw new KeyErasedError();
       return signPersonalMessage(message, key);
     },
-    isSignedBy: (message, signature, account) => {
-      const signer = recoverPersonalSigner(message, signature);
-      return signer !== null && equalBytes(signer, account);
-    },
+    isSignedBy: isPersonalSignatureOf,
     erase: () => {
       isErased = true;
       key.fill(0);

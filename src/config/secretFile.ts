@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 
 /** The text of a file with secrets; null when there is none. Throws what the system says. */
 export function readSecretFile(path: string): string | null {
@@ -21,4 +22,8 @@ export function writeSecretFile(path: string, text: string): void {
   fsyncSync(file);
   closeSync(file);
   renameSync(draft, path);
+  // The name too: after a power cut the folder must not show the old file, whose successor is in use already.
+  const folder = openSync(dirname(path), "r");
+  fsyncSync(folder);
+  closeSync(folder);
 }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GatewayClient } from "../../src/demo/gatewayClient.ts";
 import type { CrashPlan } from "./nodeCrash.ts";
-import { eventually, freePort } from "./nodeFixture.ts";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./nodeFixture.ts";
 
 /*
  * Nodes in processes of their own: the real command (`startMain`), and one that kills itself at a chosen point
@@ -18,6 +19,8 @@ export type NodeProcess = AsyncDisposable & {
   readonly client: GatewayClient;
   /** Everything it wrote so far. */
   output(): string;
+  /** Resolves when nothing more can come: all who could write to its pipes have closed them. */
+  readonly drained: Promise<unknown>;
   /** Resolves with its exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | string>;
 };
@@ -47,9 +50,11 @@ export async function startMain(dataDir: string, options: MainOptions = {}): Pro
   const node = wrap(spawn(command, options.env ?? {}), () => port);
   await eventually(
     "the node serves",
-    () => {
+    async () => {
       if (node.output().includes("it listens on")) return true;
       if (!hasEnded(node.process)) return null;
+      // The end is known before its last words were read; a worker that lives on may hold the pipe a little longer.
+      await Promise.race([node.drained, Bun.sleep(2_000)]);
       const how = node.process.exitCode ?? node.process.signalCode;
       throw new Error(`The node ended with ${how}:\n${node.output()}`);
     },
@@ -133,6 +138,7 @@ function wrap(child: Bun.Subprocess<"ignore", "pipe", "pipe">, port: () => numbe
     serviceUri,
     client,
     output: () => text,
+    drained,
     ended,
     [Symbol.asyncDispose]: async () => {
       await client.close();

@@ -5,7 +5,8 @@ import { toHex } from "../../src/protocol/bytes.ts";
 import type { Rational } from "../../src/protocol/rational.ts";
 import { type DevChain, startDevChain } from "./chain/devChain.ts";
 import { writeKeystore } from "./keystores.ts";
-import { eventually, openNode, type TestNode, type TestNodeOptions, temporaryDir } from "./nodeFixture.ts";
+import { eventually } from "./eventually.ts";
+import { openNode, type TestNode, type TestNodeOptions, temporaryDir } from "./nodeFixture.ts";
 import { PayingGateway, type PayingGatewayOptions } from "./payingGateway.ts";
 import { accountOfPrivateKey } from "./signatures.ts";
 

@@ -1,7 +1,7 @@
 import { assign, setup } from "xstate";
-import { bigInteger, flag, hex, integer, nullable, object } from "../../events/codec.ts";
+import { bigInteger, nullable, object } from "../../events/codec.ts";
 import type { Decoded } from "../../events/codec.ts";
-import type { ChainEvent } from "../../events/chain.ts";
+import { type ChainEvent, roundObserved } from "../../events/chain.ts";
 
 /*
  * Where the chain stood when it was last seen to move by a round. One entity: `chain:own`.
@@ -10,18 +10,8 @@ import type { ChainEvent } from "../../events/chain.ts";
  *                             └─────┘ RoundObserved
  */
 
-export const chainContext = object({
-  chainId: bigInteger,
-  recipient: hex,
-  round: nullable(bigInteger),
-  blockHash: hex,
-  previousBlockHash: hex,
-  l1Block: bigInteger,
-  transcoderPoolSize: bigInteger,
-  ticketValidityPeriod: bigInteger,
-  isRecipientActive: flag,
-  readAtMs: integer,
-});
+/** All that the last round's event said; no round before the first. */
+export const chainContext = object({ ...roundObserved.fields, round: nullable(bigInteger) });
 
 export type ChainContext = Decoded<typeof chainContext>;
 export type ChainInput = { readonly id: string };

@@ -1,7 +1,7 @@
 import { assign, setup } from "xstate";
-import { bigInteger, integer, object } from "../../events/codec.ts";
+import { object } from "../../events/codec.ts";
 import type { Decoded } from "../../events/codec.ts";
-import type { GatewayEvent } from "../../events/gateway.ts";
+import { type GatewayEvent, gatewayFundsRead } from "../../events/gateway.ts";
 
 /*
  * A gateway that pays us, as the chain has shown it last.
@@ -10,15 +10,8 @@ import type { GatewayEvent } from "../../events/gateway.ts";
  *                                 └──────┘ GatewayFundsRead
  */
 
-export const gatewayContext = object({
-  /** Wei, as are the next three. */
-  deposit: bigInteger,
-  reserve: bigInteger,
-  claimedInRound: bigInteger,
-  claimedByUs: bigInteger,
-  withdrawRound: bigInteger,
-  readAtMs: integer,
-});
+/** All that the last reading said, in wei. */
+export const gatewayContext = object(gatewayFundsRead.fields);
 
 export type GatewayContext = Decoded<typeof gatewayContext>;
 export type GatewayInput = { readonly id: string };

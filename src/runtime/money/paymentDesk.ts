@@ -173,7 +173,7 @@ export class PaymentDesk {
     const { chain, onRefused, solvency } = this.#options;
     const clock = chain.clock();
     if (clock === null) return refused(paymentTexts.badRand);
-    const { claim, tickets, terms, price, rand } = checked;
+    const { claim, tickets, terms, price } = checked;
     // While signatures were checked, an earlier payment of this gateway may have won more than it can pay.
     const overdrawn = solvency.refusal(claim.sender);
     if (overdrawn !== null) {
@@ -199,7 +199,7 @@ export class PaymentDesk {
           type: "AcceptPayment",
           sender: key.sender,
           price,
-          recipientRandHash: toHex(recipientRandHash(rand)),
+          recipientRandHash: toHex(tickets.recipientRandHash),
           faceValue: tickets.faceValue,
           winProb: tickets.winProb,
           expirationBlock: tickets.expirationBlock,

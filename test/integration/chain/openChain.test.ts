@@ -7,7 +7,7 @@ import { toHex } from "../../../src/protocol/bytes.ts";
 import { recipientRandHash } from "../../../src/protocol/recipientRand.ts";
 import { auxData, maxWinProb, ticketHash } from "../../../src/protocol/ticket.ts";
 import type { ChainClock, SenderFunds } from "../../../src/runtime/ports.ts";
-import { eventually } from "../../support/chain/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openChainWorld, recipient } from "../../support/chain/openedChain.ts";
 
 /*

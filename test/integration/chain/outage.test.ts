@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import type { ChainClock, SenderFunds } from "../../../src/runtime/ports.ts";
-import { eventually } from "../../support/chain/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openChainWorld } from "../../support/chain/openedChain.ts";
 import type { RpcFault, SeenCall } from "../../support/chain/rpcProxy.ts";
 

@@ -8,7 +8,7 @@ import {
 import { weiPerCurrency } from "../../../src/protocol/currency.ts";
 import { rational } from "../../../src/protocol/rational.ts";
 import { type DevChain, type DevFeed, startDevChain } from "../../support/chain/devChain.ts";
-import { eventually } from "../../support/chain/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /*
  * Goal: prices in currencies follow the feed, and a feed that fails, dies or lies changes no price. Method: feeds of

@@ -8,7 +8,8 @@ import {
   SegDataSchema,
   TicketSenderParamsSchema,
 } from "../../../src/protocol/gen/lp_rpc_pb.ts";
-import { eventually, openNode, type TestNode } from "../../support/nodeFixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openNode, type TestNode } from "../../support/nodeFixture.ts";
 import { RawUpload } from "../../support/nodeRawHttp2.ts";
 import { segmentHistories, verifyLog } from "../../support/nodeLog.ts";
 import { dataOf, refusalOf, resultOf, submissionOf } from "../../support/nodeSegments.ts";

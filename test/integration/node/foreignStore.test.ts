@@ -10,7 +10,8 @@ import {
   SegDataSchema,
 } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { createPostPolicy } from "../../../src/storage/postPolicy.ts";
-import { eventually, openNode, type TestNode } from "../../support/nodeFixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openNode, type TestNode } from "../../support/nodeFixture.ts";
 import { recordedEvents } from "../../support/nodeLog.ts";
 import { dataOf, errorOf, profileOf, submissionOf } from "../../support/nodeSegments.ts";
 import { closeFixtures, httpServer } from "../storage/httpFixtures.ts";

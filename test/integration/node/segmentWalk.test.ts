@@ -6,7 +6,8 @@ import { encodeBase64 } from "../../../src/protocol/base64.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { SegDataSchema, TranscodeResultSchema } from "../../../src/protocol/gen/lp_rpc_pb.ts";
-import { eventually, openNode, type TestNode } from "../../support/nodeFixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openNode, type TestNode } from "../../support/nodeFixture.ts";
 import { recordedEvents, segmentHistories, typesOf, verifyLog } from "../../support/nodeLog.ts";
 import {
   dataOf,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { GatewayClient } from "../../../src/demo/gatewayClient.ts";
 import { openDataDir } from "../../../src/replay/source.ts";
-import { eventually, openNode } from "../../support/nodeFixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openNode } from "../../support/nodeFixture.ts";
 import { dataOf, profileOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
 
 /*

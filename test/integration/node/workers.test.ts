@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { rmSync } from "node:fs";
 import type { SegmentAnswer } from "../../../src/demo/gatewayClient.ts";
 import { isNonRetryable } from "../../../src/protocol/texts.ts";
-import { eventually, openNode, temporaryDir, type TestNode } from "../../support/nodeFixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openNode, temporaryDir, type TestNode } from "../../support/nodeFixture.ts";
 import { generatedMediaBytes } from "../../support/media.ts";
 import { segmentHistories, typesOf, verifyLog } from "../../support/nodeLog.ts";
 import { dataOf, errorOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";

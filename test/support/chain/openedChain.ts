@@ -1,7 +1,7 @@
 import { openChain, type OpenChainOptions, type OpenedChain } from "../../../src/chain/openChain.ts";
 import type { ChainClock, SenderFunds } from "../../../src/runtime/ports.ts";
 import { type DevChain, type DevChainOptions, startDevChain } from "./devChain.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../eventually.ts";
 
 /*
  * A development chain, a view of it that polls every 10 ms, and everything that the view told.

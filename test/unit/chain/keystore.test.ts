@@ -8,7 +8,7 @@ import { KeystoreError } from "../../../src/chain/keystoreError.ts";
 import { KeyErasedError, localIdentity } from "../../../src/chain/localIdentity.ts";
 import { checksumHex } from "../../../src/protocol/account.ts";
 import { fromHex, toHex, utf8 } from "../../../src/protocol/bytes.ts";
-import { eventually } from "../../support/chain/eventually.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /*
  * Goal: whoever ran go-livepeer with a key goes on with the same key. Method: the recorded key files as real files

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { startDevChain } from "../../../support/chain/devChain.ts";
-import { eventually, openNode, temporaryDir } from "../../../support/nodeFixture.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { openNode, temporaryDir } from "../../../support/nodeFixture.ts";
 import {
   auditMoney,
   giveKey,

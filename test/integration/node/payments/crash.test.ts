@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { toHex } from "../../../../src/protocol/bytes.ts";
 import type { OrchestratorInfo, Payment } from "../../../../src/protocol/gen/lp_rpc_pb.ts";
 import { ZERO } from "../../../../src/protocol/rational.ts";
-import { eventually, temporaryDir } from "../../../support/nodeFixture.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { temporaryDir } from "../../../support/nodeFixture.ts";
 import { recordedEvents } from "../../../support/nodeLog.ts";
 import { type NodeProcess, startCrashing } from "../../../support/nodeProcess.ts";
 import { dataOf, profileOf, tinySegment } from "../../../support/nodeSegments.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../../../src/protocol/gen/lp_rpc_pb.ts";
 import { bigintOfBytes } from "../../../../src/protocol/integerBytes.ts";
 import { formatRational, multiply, rational, subtract, ZERO } from "../../../../src/protocol/rational.ts";
-import { eventually } from "../../../support/nodeFixture.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { profileOf, tinySegment } from "../../../support/nodeSegments.ts";
 import { openPaidNode, type PaidNode } from "../../../support/paidNode.ts";
 import type { PayingGateway, RequestTricks } from "../../../support/payingGateway.ts";
