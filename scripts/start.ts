@@ -10,6 +10,8 @@ import { watchLauncher } from "./setup/watchLauncher.ts";
  *   bun run replay <verb> [flags]    looks into a log
  *   bun run tickets <verb> [flags]   winning tickets
  *   bun run ledger [flags]           what gateways paid and used
+ *   bun run cli <command> [flags]    stake, rounds, rewards, votes: what an operator does on the chain
+ *   bun run devchain [flags]         a chain on this machine, to try it all
  *   bun run verify                   everything that CI checks
  *   bun run bench [names] [--small]  measurements
  *   bun run setup                    only the set-up
@@ -35,6 +37,12 @@ const commands: Readonly<Record<string, Command>> = {
     needs: (args) => ({ libraries: args.includes("import"), mediaTools: false }),
   },
   ledger: { module: "../src/ledger.ts", needs: () => ({ libraries: false, mediaTools: false }) },
+  cli: { module: "../src/cli.ts", needs: () => ({ libraries: true, mediaTools: false }) },
+  devchain: {
+    module: "./devchain.ts",
+    // Only its gateway streams.
+    needs: (args) => ({ libraries: args.includes("stream"), mediaTools: args.includes("stream") }),
+  },
   verify: { module: "./verify.ts", needs: () => ({ libraries: true, mediaTools: true }) },
   bench: { module: "./bench.ts", needs: () => ({ libraries: true, mediaTools: true }) },
   setup: { module: null, needs: () => ({ libraries: true, mediaTools: true }) },

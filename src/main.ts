@@ -4,8 +4,9 @@ import { parseConfig } from "./config/parseConfig.ts";
 import type { Config } from "./config/config.ts";
 import { checksumHex } from "./protocol/account.ts";
 import { BaseError, errorText } from "./shared/errors.ts";
-import { isAvailable } from "./start/isAvailable.ts";
-import { buildVersion, type RunningNode, startNode } from "./startNode.ts";
+import { buildVersion } from "./shared/buildVersion.ts";
+import { openAccount } from "./start/openAccount.ts";
+import type { RunningNode } from "./startNode.ts";
 
 /** Length of the demonstration's stream. */
 const demoSeconds = 20;
@@ -39,7 +40,16 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const notice of parsed.notices) process.stderr.write(`${notice}\n`);
   const stop = Promise.withResolvers<number>();
   try {
-    const running = await startNode({ config: parsed.config, onFatal: () => stop.resolve(1) });
+    // A pass phrase takes half a second of one core: it is worked on while the rest of the program loads.
+    const { chain } = parsed.config;
+    const account = chain === null ? null : openAccount(chain);
+    account?.catch(() => undefined);
+    const { startNode } = await import("./startNode.ts");
+    const running = await startNode({
+      config: parsed.config,
+      ...(account === null ? {} : { account }),
+      onFatal: () => stop.resolve(1),
+    });
     // Whoever reads that the node runs may stop it at once.
     stopOnSignals(running, stop.resolve);
     announce(parsed.config, running);
@@ -116,6 +126,7 @@ async function checkAvailability(
   running: RunningNode,
   stop: (code: number) => void,
 ): Promise<void> {
+  const { isAvailable } = await import("./start/isAvailable.ts");
   if (running.serviceUri === "" || (await isAvailable(running.serviceUri, running.logger))) return;
   const { host, port } = config.listener.bind;
   running.logger.error(

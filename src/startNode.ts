@@ -12,6 +12,7 @@ import { type HmacSha256, tokenKey } from "./protocol/authToken.ts";
 import { capability } from "./protocol/capability.ts";
 import { advertisedVersion } from "./protocol/version.ts";
 import { Host } from "./runtime/host.ts";
+import { transactionEffects } from "./runtime/chain/transactionDesk.ts";
 import { accountEffects } from "./runtime/money/money.ts";
 import { OrchestratorNode } from "./runtime/node/orchestratorNode.ts";
 import { RenditionStore } from "./runtime/node/renditionStore.ts";
@@ -20,6 +21,7 @@ import type { Edge } from "./runtime/ports.ts";
 import { ensureCertificate } from "./server/certificate.ts";
 import type { ListenerLimits } from "./server/limits.ts";
 import { type Listener, type ListenerNotice, openListener } from "./server/listener.ts";
+import { buildVersion } from "./shared/buildVersion.ts";
 import { errorText } from "./shared/errors.ts";
 import { type Account, openAccount } from "./start/openAccount.ts";
 import { type OpenMoney, openMoney } from "./start/openMoney.ts";
@@ -32,11 +34,12 @@ import type { Logger } from "./telemetry/logger.ts";
 import { residentBytesOf } from "./telemetry/processMetrics.ts";
 import type { LocalTranscodeWorkers, TranscodeWorkersOptions } from "./workers/openTranscodeWorkers.ts";
 
-/** This build, as `package.json` has it. */
-export const buildVersion = "0.1.0";
+export { buildVersion };
 
 export type StartOptions = {
   readonly config: Config;
+  /** The account of the configuration when it is being opened already; opened here when absent. */
+  readonly account?: Promise<Account>;
   /** The process must end: the log is broken for good, or a bug was found. Called at most once. */
   readonly onFatal: (error: unknown) => void;
   /**
@@ -122,7 +125,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     logger.error("The node stops", { error: error instanceof Error ? error : new Error(errorText(error)) });
     options.onFatal(error);
   });
-  const account = config.chain === null ? null : await openAccount(config.chain);
+  const account = config.chain === null ? null : await (options.account ?? openAccount(config.chain));
   const unlock = lockDataDir(config.storage.dataDir);
   const log = await openLogAt(config.storage.dataDir, telemetry, fatal);
   const outside = openOutside(config, edge, logger, options.allowNetworks ?? []);
@@ -143,6 +146,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   if (money !== null) {
     const tickets = money.money.tickets.open();
     telemetry.events.resumeMoney({ accounts: host.idsOf("account"), tickets });
+    telemetry.events.resumeTransactions(log.reader.transactions({ states: ["planned", "sent", "mined"] }));
     logger.info("Money was taken up where the log left it", money.resumed);
   }
   await host.committed();
@@ -242,7 +246,11 @@ function buildCore(parts: CoreParts): {
   const { probe } = parts.options;
   const host = new Host({
     kinds: allKinds,
-    effects: { ...work.effects, ...accountEffects(() => money?.money.accounts ?? null) },
+    effects: {
+      ...work.effects,
+      ...accountEffects(() => money?.money.accounts ?? null),
+      ...transactionEffects(() => money?.office.transactions ?? null),
+    },
     journal: log.journal,
     reader: log.reader,
     views: log.views,

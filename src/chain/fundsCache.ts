@@ -14,6 +14,8 @@ const emptyMax = 1_000;
 const emptyMs = 30_000;
 /** Older than this, a value is read again when somebody asks for it; it is served meanwhile. */
 const freshMs = 15_000;
+/** Whoever asks waits no longer than this; the read goes on, and the next one who asks has it. */
+const defaultWaitMaxMs = 3_000;
 /** After a failed read the next one waits so long. */
 const retryMs = 5_000;
 
@@ -34,6 +36,8 @@ export type FundsCacheOptions = {
   readonly nowMs: () => UnixMs;
   readonly monotonicMs: () => number;
   readonly seed: ReadonlyMap<Hex, SenderFunds>;
+  /** Milliseconds that whoever asks waits at most. Default 3,000. */
+  readonly waitMaxMs?: number;
   /** Funds of a gateway were read for the first time, or differ. Not called for accounts that never had any. */
   readonly onFunds: (sender: Uint8Array, funds: SenderFunds) => void;
 };
@@ -67,12 +71,16 @@ export class FundsCache {
     return this.#current(entry);
   }
 
-  /** What is known and fresh, else what the chain says now; null when it says nothing. Never rejects. */
+  /**
+   * What is known and fresh, else what the chain says now; null when it says nothing, or not in time. Never rejects.
+   */
   async read(sender: Uint8Array): Promise<SenderFunds | null> {
     const key = toHex(sender);
     const entry = this.#lookUp(key);
     if (entry !== null && this.#isFresh(entry)) return this.#current(entry);
-    return this.#read(key, sender);
+    const { promise: tooLate, resolve } = Promise.withResolvers<null>();
+    const timer = setTimeout(() => resolve(null), this.#options.waitMaxMs ?? defaultWaitMaxMs);
+    return Promise.race([this.#read(key, sender), tooLate]).finally(() => clearTimeout(timer));
   }
 
   #lookUp(key: Hex): Entry | null {

@@ -1,6 +1,6 @@
 import type { Address } from "viem";
 import { toHex } from "../protocol/bytes.ts";
-import type { JsonRpc } from "./jsonRpc.ts";
+import type { BatchRpc } from "./jsonRpc.ts";
 import { outcomeOf, readClaimedReserve, readSenderInfo, type SenderInfo } from "./reads.ts";
 
 /*
@@ -22,12 +22,10 @@ export type ReadFunds = SenderInfo & { readonly claimedByUs: bigint };
 type Waiting = { readonly sender: Uint8Array; readonly resolve: (funds: ReadFunds | null) => void };
 
 export type FundsReaderOptions = {
-  readonly rpc: JsonRpc;
+  readonly rpc: BatchRpc;
   readonly recipient: Uint8Array;
   /** The TicketBroker; null when the chain cannot be read now. */
   readonly broker: () => Promise<Address | null>;
-  /** A contract answered rubbish: its address may be out of date. */
-  readonly onBadContract: () => void;
   readonly monotonicMs: () => number;
 };
 
@@ -99,9 +97,6 @@ export class FundsReader {
       if (info.type === "read" && claimed.type === "read") {
         waiting.resolve({ ...info.value, claimedByUs: claimed.value });
         continue;
-      }
-      if ([info, claimed].some((outcome) => outcome.type === "failed" && outcome.isAnswered)) {
-        this.#options.onBadContract();
       }
       waiting.resolve(null);
     }

@@ -1,4 +1,5 @@
 import { BaseError, errorText } from "../shared/errors.ts";
+import { secretsOf } from "./endpointName.ts";
 
 /** One call of a JSON-RPC method. */
 export type RpcCall = { readonly method: string; readonly params: readonly unknown[] };
@@ -15,7 +16,17 @@ export type RpcAnswer =
       readonly text: string;
       /** How long the server asks us to stay away; null when it does not say. */
       readonly retryAfterMs: number | null;
+      /**
+       * `remote`: code of the JSON-RPC error. `transport`: HTTP status, or the code of an error that refused the
+       * whole list. Null when there is none.
+       */
+      readonly code: number | null;
+      /** `0x…` that came with a `remote` error, such as the data of a revert; null for none. */
+      readonly data: string | null;
     };
+
+/** Whoever takes JSON-RPC calls in batches: one endpoint, or a pool of them. Never rejects. */
+export type BatchRpc = { batch(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> };
 
 export type JsonRpcOptions = {
   /** `http:` or `https:`; user info in it becomes an `Authorization` header. */
@@ -23,6 +34,8 @@ export type JsonRpcOptions = {
   readonly timeoutMs?: number;
   /** An answer with more bytes than this is refused. */
   readonly answerBytesMax?: number;
+  /** Words that no text may hold, beside those of `url`. */
+  readonly secrets?: readonly string[];
 };
 
 const defaultTimeoutMs = 5_000;
@@ -30,6 +43,8 @@ const defaultTimeoutMs = 5_000;
 const defaultAnswerBytesMax = 2 * 1024 * 1024;
 const textMax = 200;
 const retryAfterMaxMs = 60_000;
+/** Characters. The words of a revert fit many times over. */
+const dataMax = 16_384;
 
 /**
  * JSON-RPC over HTTP: several calls travel as one request. Nothing that the server answers makes it throw.
@@ -51,7 +66,7 @@ export class JsonRpc {
   constructor(options: JsonRpcOptions) {
     const url = URL.canParse(options.url) ? new URL(options.url) : null;
     if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) throw new ChainUrlError();
-    this.#secrets = secretsOf(url);
+    this.#secrets = [...secretsOf(url), ...(options.secrets ?? [])];
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (url.username !== "" || url.password !== "") {
       const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
@@ -65,26 +80,29 @@ export class JsonRpc {
     this.#answerBytesMax = options.answerBytesMax ?? defaultAnswerBytesMax;
   }
 
-  /** Sends all calls in one HTTP request. One answer a call, in the order of the calls. Never rejects. */
+  /**
+   * Sends all calls in one HTTP request; a single one as a plain object, because not every endpoint takes lists. One
+   * answer a call, in the order of the calls. Never rejects.
+   */
   async batch(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
     if (calls.length === 0) return [];
     const firstId = this.#nextId;
     this.#nextId += calls.length;
     const body = calls.map((call, index) => ({ jsonrpc: "2.0", id: firstId + index, ...call }));
     const aborter = new AbortController();
-    const slow = new RpcTrouble(`the RPC gave no answer within ${this.#timeoutMs} ms`, null);
+    const slow = new RpcTrouble(`the RPC gave no answer within ${this.#timeoutMs} ms`);
     const timer = setTimeout(() => aborter.abort(slow), this.#timeoutMs);
     this.#running.add(aborter);
     try {
       if (this.#isClosed) throw closedTrouble();
-      const text = await this.#post(JSON.stringify(body), aborter.signal);
+      const text = await this.#post(JSON.stringify(body.length === 1 ? body[0] : body), aborter.signal);
       return this.#paired(parseJson(text), firstId, calls.length);
     } catch (error) {
       // An aborted request fails with one word or another; the reason is ours.
       const cause: unknown = aborter.signal.aborted ? aborter.signal.reason : error;
       const text = cause instanceof RpcTrouble ? cause.message : this.#transportText(cause);
-      const retryAfterMs = cause instanceof RpcTrouble ? cause.retryAfterMs : null;
-      return calls.map(() => ({ type: "failed", kind: "transport", text, retryAfterMs }));
+      const { retryAfterMs, code } = cause instanceof RpcTrouble ? cause : { retryAfterMs: null, code: null };
+      return calls.map(() => ({ ...noAnswer, text, retryAfterMs, code }));
     } finally {
       clearTimeout(timer);
       this.#running.delete(aborter);
@@ -108,42 +126,46 @@ export class JsonRpc {
     });
     if (!response.ok) {
       void response.body?.cancel().catch(() => undefined);
-      throw new RpcTrouble(`the RPC answered HTTP ${response.status}`, retryAfterOf(response));
+      const { status } = response;
+      throw new RpcTrouble(`the RPC answered HTTP ${status}`, status, retryAfterOf(response));
     }
     return readBounded(response, this.#answerBytesMax);
   }
 
   #paired(parsed: unknown, firstId: number, count: number): readonly RpcAnswer[] {
-    if (!Array.isArray(parsed)) {
+    if (!Array.isArray(parsed) && count > 1) {
       const single = this.#answer(parsed);
       // A server that refuses the batch as a whole answers with one error.
-      const text = single.type === "failed" ? single.text : "the RPC answered no list to a list of calls";
-      throw new RpcTrouble(text, null);
+      const isError = single.type === "failed";
+      const text = isError ? single.text : "the RPC answered no list to a list of calls";
+      throw new RpcTrouble(text, isError ? single.code : null);
     }
+    const items: readonly unknown[] = Array.isArray(parsed) ? parsed : [parsed];
     const answers = new Map<number, RpcAnswer>();
-    for (const item of parsed.slice(0, count)) {
-      const id: unknown = typeof item === "object" && item !== null && "id" in item ? item.id : null;
-      if (typeof id === "number" && !answers.has(id)) answers.set(id, this.#answer(item));
+    for (const item of items.slice(0, count)) {
+      const id = idOf(item);
+      // An error before the call was read bears the id null.
+      const isNameless = id === null && count === 1 && this.#answer(item).type === "failed";
+      const place = isNameless ? firstId : id;
+      if (typeof place === "number" && !answers.has(place)) answers.set(place, this.#answer(item));
     }
-    const missing: RpcAnswer = {
-      type: "failed",
-      kind: "transport",
-      text: "the RPC left a call unanswered",
-      retryAfterMs: null,
-    };
+    const missing: RpcAnswer = { ...noAnswer, text: "the RPC left a call unanswered" };
     return Array.from({ length: count }, (_, index) => answers.get(firstId + index) ?? missing);
   }
 
   #answer(item: unknown): RpcAnswer {
-    const unusable = { type: "failed", kind: "transport", retryAfterMs: null } as const;
-    if (typeof item !== "object" || item === null) return { ...unusable, text: "the RPC answered no object" };
+    if (typeof item !== "object" || item === null) return { ...noAnswer, text: "the RPC answered no object" };
     if ("error" in item && item.error !== null && item.error !== undefined) {
       const { error } = item;
       const message = typeof error === "object" && "message" in error ? error.message : error;
       const text = this.#printable(typeof message === "string" ? message : "an error without words");
-      return { type: "failed", kind: "remote", text, retryAfterMs: null };
+      const code = typeof error === "object" && "code" in error ? error.code : null;
+      return {
+        ...{ type: "failed", kind: "remote", text, retryAfterMs: null, data: dataOf(error) },
+        code: Number.isSafeInteger(code) ? Number(code) : null,
+      };
     }
-    if (!("result" in item)) return { ...unusable, text: "the RPC answered neither result nor error" };
+    if (!("result" in item)) return { ...noAnswer, text: "the RPC answered neither result nor error" };
     return { type: "result", result: item.result };
   }
 
@@ -171,57 +193,59 @@ export class ChainUrlError extends BaseError {
   }
 }
 
+const noAnswer = { type: "failed", kind: "transport", retryAfterMs: null, code: null, data: null } as const;
+
 class RpcTrouble extends Error {
+  readonly code: number | null;
   readonly retryAfterMs: number | null;
 
-  constructor(message: string, retryAfterMs: number | null) {
+  constructor(message: string, code: number | null = null, retryAfterMs: number | null = null) {
     super(message);
+    this.code = code;
     this.retryAfterMs = retryAfterMs;
   }
 }
 
+function idOf(item: unknown): unknown {
+  return typeof item === "object" && item !== null && "id" in item ? item.id : null;
+}
+
+function dataOf(error: unknown): string | null {
+  const data: unknown = typeof error === "object" && error !== null && "data" in error ? error.data : null;
+  return typeof data === "string" && data.length <= dataMax && /^0x[0-9a-fA-F]*$/.test(data) ? data : null;
+}
+
 function closedTrouble(): RpcTrouble {
-  return new RpcTrouble("the chain view was closed", null);
+  return new RpcTrouble("the chain view was closed");
 }
 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new RpcTrouble("the RPC answered something that is no JSON", null);
+    throw new RpcTrouble("the RPC answered something that is no JSON");
   }
 }
 
 async function readBounded(response: Response, bytesMax: number): Promise<string> {
-  if (response.body === null) throw new RpcTrouble("the RPC answered nothing", null);
+  if (response.body === null) throw new RpcTrouble("the RPC answered nothing");
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   // Leaving the loop early cancels the stream, which closes the connection.
   for await (const chunk of response.body) {
     bytes += chunk.length;
-    if (bytes > bytesMax) throw new RpcTrouble(`the RPC answered more than ${bytesMax} bytes`, null);
+    if (bytes > bytesMax) throw new RpcTrouble(`the RPC answered more than ${bytesMax} bytes`);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 }
 
+/** Seconds or a date; the date is held against the server's own clock where it tells it. */
 function retryAfterOf(response: Response): number | null {
-  const seconds = Number(response.headers.get("retry-after") ?? "");
-  if (!Number.isFinite(seconds) || seconds <= 0) return null;
-  return Math.min(seconds * 1_000, retryAfterMaxMs);
-}
-
-/** Parts of a URL that providers use as keys. Short words such as `rpc` or `v3` are none. */
-function secretsOf(url: URL): string[] {
-  const parts = [url.username, url.password, ...url.pathname.split("/"), ...url.searchParams.values()];
-  return [...new Set(parts.flatMap((part) => [part, decodePart(part)]))].filter((part) => part.length >= 8);
-}
-
-function decodePart(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+  const text = response.headers.get("retry-after") ?? "";
+  const dateMs = Date.parse(response.headers.get("date") ?? "");
+  const isDate = /[a-z]/i.test(text);
+  const ms = isDate ? Date.parse(text) - (Number.isNaN(dateMs) ? Date.now() : dateMs) : Number(text) * 1_000;
+  return Number.isFinite(ms) && ms > 0 ? Math.min(ms, retryAfterMaxMs) : null;
 }

@@ -5,7 +5,12 @@
  */
 
 /** Ethereum's slot time. */
-const blockMs = 12_000;
+const slotMs = 12_000;
+/** A chain of one's own may be faster, as far as that was seen. */
+const slotMsMin = 1_000;
+/** Observations whose pace counts: the middle one of them, so that a burst of blocks is no pace. */
+const pacesMax = 15;
+const pacesMin = 5;
 /** Without news for longer than this, the number goes on by the clock. */
 const silenceMs = 15_000;
 /** A restart after a longer rest than this does not count on: the wall clock may be wrong. */
@@ -23,7 +28,7 @@ export type L1ClockOptions = {
 /** `doubted`: far beyond what the clock allows; believed when seen again. */
 export type L1Observation = "taken" | "doubted" | "stalled";
 
-/** The L1 block number: read from the chain, carried on by a monotonic clock, never going back. */
+/** The L1 block number: read from the chain, carried on by a monotonic clock at the pace that was seen, never going back. */
 export class L1Clock {
   readonly #monotonicMs: () => number;
   /** The number at `#baseAtMs`; null before anything is known. */
@@ -34,6 +39,9 @@ export class L1Clock {
   #seen: bigint | null = null;
   #roseAtMs = 0;
   #doubted: bigint | null = null;
+  #observedAtMs = 0;
+  /** Blocks a millisecond between observations, of late. */
+  readonly #paces: number[] = [];
 
   constructor(options: L1ClockOptions) {
     this.#monotonicMs = options.monotonicMs;
@@ -46,7 +54,7 @@ export class L1Clock {
   now(): bigint | null {
     if (this.#base === null) return null;
     const silentMs = this.#monotonicMs() - this.#baseAtMs;
-    const passed = silentMs > silenceMs ? BigInt(Math.floor(silentMs / blockMs)) : 0n;
+    const passed = silentMs > silenceMs ? BigInt(Math.floor(silentMs / this.#blockMs)) : 0n;
     const current = this.#base + passed;
     if (current > this.#shown) this.#shown = current;
     return this.#shown;
@@ -64,6 +72,7 @@ export class L1Clock {
     }
     this.#doubted = null;
     const atMs = this.#monotonicMs();
+    this.#notePace(block, atMs);
     if (this.#seen === null || block > this.#seen) {
       this.#seen = block;
       this.#roseAtMs = atMs;
@@ -75,5 +84,21 @@ export class L1Clock {
     this.#baseAtMs = atMs;
     this.now();
     return "taken";
+  }
+
+  #notePace(block: bigint, atMs: number): void {
+    if (this.#seen !== null && atMs > this.#observedAtMs) {
+      this.#paces.push(Math.max(0, Number(block - this.#seen)) / (atMs - this.#observedAtMs));
+      if (this.#paces.length > pacesMax) this.#paces.shift();
+    }
+    this.#observedAtMs = atMs;
+  }
+
+  /** Milliseconds a block, as the chain went while it could be read. */
+  get #blockMs(): number {
+    if (this.#paces.length < pacesMin) return slotMs;
+    const sorted = [...this.#paces].sort((left, right) => left - right);
+    const middle = sorted[sorted.length >> 1] ?? 0;
+    return middle <= 1 / slotMs ? slotMs : Math.max(slotMsMin, 1 / middle);
   }
 }

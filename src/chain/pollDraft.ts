@@ -1,5 +1,5 @@
-import type { JsonRpc } from "./jsonRpc.ts";
-import { outcomeOf, type Read, type ReadOutcome } from "./reads.ts";
+import type { PollRpc } from "./chainPoller.ts";
+import { BadAnswer, outcomeOf, type Read, type ReadOutcome } from "./reads.ts";
 
 /** The questions of one poll, their answers, and the first thing that went wrong. */
 export class PollDraft {
@@ -9,18 +9,16 @@ export class PollDraft {
   trouble: string | null = null;
   /** Whether a question got no answer at all. */
   isOutage = false;
-  /** Whether a contract gave an answer that it cannot give. */
-  isContractBad = false;
-  readonly #rpc: JsonRpc;
+  readonly #rpc: PollRpc;
   readonly #onRetryAfter: (ms: number) => void;
   #waiting: { readonly read: Read<unknown>; readonly settle: (outcome: ReadOutcome<unknown>) => void }[] = [];
 
-  constructor(rpc: JsonRpc, onRetryAfter: (ms: number) => void) {
+  constructor(rpc: PollRpc, onRetryAfter: (ms: number) => void) {
     this.#rpc = rpc;
     this.#onRetryAfter = onRetryAfter;
   }
 
-  /** Puts a question into the next request; the function gives its outcome afterwards. */
+  /** Puts a question into the request; the function gives its outcome afterwards. */
   ask<T>(read: Read<T>): () => ReadOutcome<T> {
     let outcome: ReadOutcome<T> = { type: "failed", text: "not asked", isAnswered: false };
     // `settle` gets what `outcomeOf` made of this very read.
@@ -28,15 +26,8 @@ export class PollDraft {
     return () => outcome;
   }
 
-  /** Asks one question, now. */
-  async askAlone<T>(read: Read<T>): Promise<ReadOutcome<T>> {
-    const outcome = this.ask(read);
-    await this.send();
-    return outcome();
-  }
-
-  /** Sends what was asked since the last time, as one request. */
-  async send(): Promise<void> {
+  /** Sends what was asked, as one request. The answers as they came. */
+  async send(): ReturnType<PollRpc["batch"]> {
     const waiting = this.#waiting;
     this.#waiting = [];
     const answers = await this.#rpc.batch(waiting.map(({ read }) => read.call));
@@ -47,6 +38,7 @@ export class PollDraft {
       if (outcome.type === "failed" && !outcome.isAnswered) this.isOutage = true;
       settle(outcome);
     }
+    return answers;
   }
 
   /** The value, or null with the trouble noted. */
@@ -56,10 +48,15 @@ export class PollDraft {
     return null;
   }
 
-  /** As `valueOf`; notes when a contract answered rubbish. */
-  contractValueOf<T>(outcome: ReadOutcome<T>): T | null {
-    if (outcome.type === "failed" && outcome.isAnswered) this.isContractBad = true;
-    return this.valueOf(outcome);
+  /** What `read` finds in an answer, or null with the trouble noted. */
+  found<T>(read: () => T): T | null {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof BadAnswer)) throw error;
+      this.fail(error.message);
+      return null;
+    }
   }
 
   /** Notes a trouble; the first one counts. */

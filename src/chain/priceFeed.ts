@@ -1,7 +1,10 @@
 import type { Address } from "viem";
 import { type FeedQuote, feedPrice, feedSides } from "../protocol/currency.ts";
+import { assert } from "../shared/assert.ts";
 import type { UnixMs } from "../shared/brand.ts";
-import { JsonRpc } from "./jsonRpc.ts";
+import type { ChainRpc } from "./chainRpc.ts";
+import { EndpointPool, splitEndpointUrls } from "./endpointPool.ts";
+import type { BatchRpc } from "./jsonRpc.ts";
 import {
   outcomeOf,
   type Read,
@@ -18,8 +21,10 @@ export type FeedPrice = FeedQuote & {
 };
 
 export type PriceFeedOptions = {
-  /** The JSON-RPC endpoint. It may hold a key: it is never printed. */
-  readonly url: { reveal(): string };
+  /** The JSON-RPC endpoints, with commas between them. They may hold keys: those are never printed. */
+  readonly url?: { reveal(): string };
+  /** Endpoints that are open already, in place of `url`. Whoever opened them closes them. */
+  readonly rpc?: Pick<ChainRpc, "batch">;
   /** A Chainlink AggregatorV3. */
   readonly address: Address;
   readonly nowMs: () => UnixMs;
@@ -60,10 +65,14 @@ const decimalsMax = 36;
  *
  * Source: payments sheet 4.4; go-livepeer eth/watchers/pricefeedwatcher.go.
  *
- * @throws ChainUrlError when the URL is no http or https URL
+ * @throws ChainUrlError when there are neither endpoints nor URLs, or a URL is no http or https URL
  */
 export function openPriceFeed(options: PriceFeedOptions): PriceFeed {
-  const rpc = new JsonRpc({ url: options.url.reveal() });
+  const shared = options.rpc ?? null;
+  const own =
+    shared === null ? new EndpointPool({ urls: splitEndpointUrls(options.url?.reveal() ?? "") }) : null;
+  const rpc = shared ?? own;
+  assert(rpc, "Endpoints were given, or opened here.");
   const retryMs = options.retryMs ?? defaultRetryMs;
   let price = options.seed;
   let trouble: string | null = null;
@@ -103,12 +112,12 @@ export function openPriceFeed(options: PriceFeedOptions): PriceFeed {
     close: () => {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
-      rpc.close();
+      own?.close();
     },
   };
 }
 
-async function readFeed(rpc: JsonRpc, feed: Address, nowMs: () => UnixMs): Promise<ReadOutcome<FeedPrice>> {
+async function readFeed(rpc: BatchRpc, feed: Address, nowMs: () => UnixMs): Promise<ReadOutcome<FeedPrice>> {
   const descriptionRead = readFeedDescription(feed);
   const decimalsRead = readFeedDecimals(feed);
   const answerRead = readFeedAnswer(feed);

@@ -1,20 +1,5 @@
-import {
-  type Address,
-  decodeFunctionResult,
-  encodeFunctionData,
-  type Hex,
-  keccak256,
-  stringToHex,
-} from "viem";
-import { fromHex } from "../protocol/bytes.ts";
-import {
-  aggregatorAbi,
-  bondingManagerAbi,
-  type ContractName,
-  controllerAbi,
-  roundsManagerAbi,
-  ticketBrokerAbi,
-} from "./abi.ts";
+import { type Address, decodeFunctionResult, encodeFunctionData, type Hex } from "viem";
+import { aggregatorAbi, ticketBrokerAbi } from "./abi.ts";
 import type { RpcAnswer, RpcCall } from "./jsonRpc.ts";
 
 /** One question to the chain, and how its answer is checked. `decode` throws on anything but a good answer. */
@@ -41,10 +26,6 @@ export function outcomeOf<T>(read: Read<T>, answer: RpcAnswer | undefined): Read
   }
 }
 
-export function readChainId(): Read<bigint> {
-  return { call: { method: "eth_chainId", params: [] }, decode: (result) => quantity(result, 64) };
-}
-
 /** Far above any price that was ever paid (10⁶ gwei): beyond it somebody errs or lies. */
 const gasPriceMax = 10n ** 15n;
 
@@ -52,88 +33,43 @@ const gasPriceMax = 10n ** 15n;
 export function readGasPrice(): Read<bigint> {
   return {
     call: { method: "eth_gasPrice", params: [] },
-    decode: (result) => {
-      const price = quantity(result, 256);
-      if (price > gasPriceMax) throw new BadAnswer(`a gas price of ${price} wei is not believed`);
-      return price;
-    },
+    decode: (result) => believedPrice(quantity(result, 256)),
   };
 }
 
-/**
- * The L1 block number of the latest block: its field `l1BlockNumber`, or its own number on a chain that is an L1.
- *
- * @param isFieldDue - whether the chain must have that field: an Arbitrum block's own number is far from L1's
- * Source: Arbitrum's `eth_getBlockByNumber`; chain sheet 1.4.
- */
-export function readL1Block(isFieldDue: () => boolean): Read<bigint> {
+/** Wei per gas, in bounds. @throws BadAnswer for a price that nobody ever paid */
+export function believedPrice(price: bigint): bigint {
+  if (price > gasPriceMax) throw new BadAnswer(`a gas price of ${price} wei is not believed`);
+  return price;
+}
+
+/** What the latest block says of itself that a contract cannot see. */
+export type Head = {
+  readonly number: bigint;
+  /** The field `l1BlockNumber`, which blocks of Arbitrum have. */
+  readonly l1Block: bigint | null;
+  /** Wei per gas; null on a chain without EIP-1559. */
+  readonly baseFee: bigint | null;
+};
+
+/** Source: Arbitrum's `eth_getBlockByNumber`; chain sheet 1.4. */
+export function readHead(): Read<Head> {
   return {
     call: { method: "eth_getBlockByNumber", params: ["latest", false] },
     decode: (result) => {
       if (typeof result !== "object" || result === null) throw new BadAnswer("there is no latest block");
-      if ("l1BlockNumber" in result) {
-        const { l1BlockNumber: block } = result;
+      const l1Block = "l1BlockNumber" in result ? result.l1BlockNumber : undefined;
+      const baseFee = "baseFeePerGas" in result ? result.baseFeePerGas : undefined;
+      return {
+        number: quantity("number" in result ? result.number : null, 62),
         // anvil writes a plain number where Arbitrum writes hexadecimal text.
-        return quantity(Number.isSafeInteger(block) ? `0x${Number(block).toString(16)}` : block, 62);
-      }
-      if (isFieldDue()) {
-        throw new BadAnswer("the RPC leaves out l1BlockNumber, without which this chain cannot be followed");
-      }
-      return quantity("number" in result ? result.number : null, 62);
+        l1Block: isAbsent(l1Block)
+          ? null
+          : quantity(Number.isSafeInteger(l1Block) ? `0x${Number(l1Block).toString(16)}` : l1Block, 62),
+        baseFee: isAbsent(baseFee) ? null : believedPrice(quantity(baseFee, 256)),
+      };
     },
   };
-}
-
-/** The address under a name; zero when the Controller has none. */
-export function readContractAddress(controller: Address, name: ContractName): Read<Address> {
-  const abi = controllerAbi;
-  const functionName = "getContract";
-  const data = encodeFunctionData({ abi, functionName, args: [keccak256(stringToHex(name))] });
-  return contractRead(controller, data, (answer) =>
-    decodeFunctionResult({ abi, functionName, data: answer }),
-  );
-}
-
-export function readLastInitializedRound(roundsManager: Address): Read<bigint> {
-  const abi = roundsManagerAbi;
-  const functionName = "lastInitializedRound";
-  return contractRead(roundsManager, encodeFunctionData({ abi, functionName }), (data) =>
-    bounded(decodeFunctionResult({ abi, functionName, data }), 62),
-  );
-}
-
-/** 32 bytes; all zero for a round without a hash. */
-export function readRoundBlockHash(roundsManager: Address, round: bigint): Read<Uint8Array> {
-  const abi = roundsManagerAbi;
-  const functionName = "blockHashForRound";
-  return contractRead(roundsManager, encodeFunctionData({ abi, functionName, args: [round] }), (data) =>
-    bytesOf(decodeFunctionResult({ abi, functionName, data }), 32),
-  );
-}
-
-export function readPoolSize(bondingManager: Address): Read<bigint> {
-  const abi = bondingManagerAbi;
-  const functionName = "getTranscoderPoolSize";
-  return contractRead(bondingManager, encodeFunctionData({ abi, functionName }), (data) =>
-    bounded(decodeFunctionResult({ abi, functionName, data }), 62),
-  );
-}
-
-export function readIsActive(bondingManager: Address, recipient: Hex): Read<boolean> {
-  const abi = bondingManagerAbi;
-  const functionName = "isActiveTranscoder";
-  return contractRead(bondingManager, encodeFunctionData({ abi, functionName, args: [recipient] }), (data) =>
-    decodeFunctionResult({ abi, functionName, data }),
-  );
-}
-
-/** Rounds. */
-export function readTicketValidityPeriod(ticketBroker: Address): Read<bigint> {
-  const abi = ticketBrokerAbi;
-  const functionName = "ticketValidityPeriod";
-  return contractRead(ticketBroker, encodeFunctionData({ abi, functionName }), (data) =>
-    bounded(decodeFunctionResult({ abi, functionName, data }), 62),
-  );
 }
 
 /** A sender's four words, wei and a round. */
@@ -211,17 +147,28 @@ function contractRead<T>(to: Address, data: Hex, decode: (data: Hex) => T): Read
   return {
     call: { method: "eth_call", params: [{ to, data }, "latest"] },
     decode: (result) => {
-      if (typeof result !== "string" || !/^0x(?:[0-9a-fA-F]{2})*$/.test(result.slice(0, 2 * callBytesMax))) {
-        throw new BadAnswer("eth_call answered no bytes");
-      }
-      if (result.length > 2 * callBytesMax) throw new BadAnswer("eth_call answered too many bytes");
-      if (result === "0x") throw new BadAnswer(`no contract code at given address ${to}`);
-      return decode(result as Hex);
+      const bytes = resultBytes(result, callBytesMax);
+      if (bytes === "0x") throw new BadAnswer(`no contract code at given address ${to}`);
+      return decode(bytes);
     },
   };
 }
 
-class BadAnswer extends Error {}
+/** What an `eth_call` answered, at most `bytesMax` bytes. @throws BadAnswer when it is something else */
+export function resultBytes(result: unknown, bytesMax: number): Hex {
+  if (typeof result !== "string" || !/^0x(?:[0-9a-fA-F]{2})*$/.test(result.slice(0, 2 + 2 * bytesMax))) {
+    throw new BadAnswer("eth_call answered no bytes");
+  }
+  if (result.length > 2 + 2 * bytesMax) throw new BadAnswer("eth_call answered too many bytes");
+  return result as Hex;
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+/** An answer that is none; its words are ours, and hold nothing that an endpoint said but numbers. */
+export class BadAnswer extends Error {}
 
 function quantity(value: unknown, bitsMax: number): bigint {
   if (typeof value !== "string" || !/^0x[0-9a-fA-F]{1,64}$/.test(value)) {
@@ -230,14 +177,7 @@ function quantity(value: unknown, bitsMax: number): bigint {
   return bounded(BigInt(value), bitsMax);
 }
 
-/** Rounds and block numbers travel as signed 64-bit integers: more than 62 bits are nobody's. */
 function bounded(value: bigint, bitsMax: number): bigint {
   if (value >> BigInt(bitsMax) !== 0n) throw new BadAnswer("the RPC answered a number out of all bounds");
   return value;
-}
-
-function bytesOf(hex: Hex, length: number): Uint8Array {
-  const bytes = fromHex(hex);
-  if (bytes === null || bytes.length !== length) throw new BadAnswer("the RPC answered no hash");
-  return bytes;
 }

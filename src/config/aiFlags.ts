@@ -1,4 +1,4 @@
-import { accepted, flagsOf, refused } from "./flag.ts";
+import { accepted, flagsOf, onChain, refused, works } from "./flag.ts";
 
 const ai = flagsOf("ai");
 
@@ -30,7 +30,7 @@ export const aiFlags = {
   }),
   aiVerboseLogs: ai.toggle(false, noAi, "verbose logs of the containers", { field: "AIVerboseLogs" }),
   aiServerless: ai.toggle(false, notYet, "serverless AI worker", { field: "AIServerless" }),
-  aiServiceRegistry: ai.toggle(false, noAi, "use the service registry of the AI network", {
+  aiServiceRegistry: ai.toggle(false, onChain(works), "use the service registry of the AI network", {
     field: "AIServiceRegistry",
   }),
   aiMinRunnerVersion: ai.text("[]", noAi, "lowest runner version of single pipelines, JSON", {

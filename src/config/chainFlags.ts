@@ -3,11 +3,20 @@ import { accepted, flagsOf, onChain, refused, works } from "./flag.ts";
 const chain = flagsOf("chain");
 
 const worksOnChain = onChain(works);
-const noTransactions = onChain(accepted("has no effect yet: Reprise sends no transactions yet"));
+const endlessRaises = onChain(
+  accepted(
+    "only says how long an action of livepeer_cli is waited for: Reprise raises a fee until its transaction is mined, within -maxGasPrice",
+  ),
+);
 
 /** Flags of go-livepeer that matter on a chain: keys, prices, tickets, rounds and rewards. */
 export const chainFlags = {
-  ethUrl: chain.text("", worksOnChain, "JSON-RPC endpoint of the chain, http or https", { secrecy: "url" }),
+  ethUrl: chain.text(
+    "",
+    worksOnChain,
+    "JSON-RPC endpoints of the chain, http or https, separated by commas; more than one is safer",
+    { secrecy: "urls" },
+  ),
   ethController: chain.text("", worksOnChain, "controller contract; known networks have theirs built in"),
   ethAcctAddr: chain.text(
     "",
@@ -28,13 +37,16 @@ export const chainFlags = {
     worksOnChain,
     "registered account that receives tickets; empty is the own account",
   ),
-  transactionTimeout: chain.duration(300_000, noTransactions, "wait for one try of a transaction", {
-    field: "TxTimeout",
-  }),
-  maxTransactionReplacements: chain.count(1, noTransactions, "fee raises of a transaction that hangs", {
+  transactionTimeout: chain.duration(
+    300_000,
+    worksOnChain,
+    "wait for one try of a transaction before its fee is raised",
+    { field: "TxTimeout" },
+  ),
+  maxTransactionReplacements: chain.count(1, endlessRaises, "fee raises of a transaction that hangs", {
     field: "MaxTxReplacements",
   }),
-  gasLimit: chain.count(0, noTransactions, "fixed gas limit, 0 estimates"),
+  gasLimit: chain.big(0n, worksOnChain, "gas limit of every transaction, 0 for the right one of each"),
   minGasPrice: chain.optionalWei(
     "int64",
     0n,
@@ -42,29 +54,21 @@ export const chainFlags = {
     "lowest gas price in wei; unset is 0, on mainnet 1 gwei",
   ),
   maxGasPrice: chain.optionalWei("int", 0n, worksOnChain, "highest gas price in wei, 0 for none"),
-  blockPollingInterval: chain.count(5, worksOnChain, "seconds between two polls of blocks and gas price"),
-  initializeRound: chain.toggle(
-    false,
-    onChain(
-      refused(
-        "Reprise starts no rounds yet, that comes with the next release: run `livepeer -initializeRound` beside it.",
-      ),
-    ),
-    "start new rounds",
+  blockPollingInterval: chain.count(
+    12,
+    worksOnChain,
+    "seconds between two readings of an idle chain; 12 is one L1 block (go-livepeer: 5), and spares the endpoint",
   ),
+  initializeRound: chain.toggle(false, worksOnChain, "start rounds that nobody has started"),
   initializeRoundMaxDelay: chain.duration(
     30_000,
-    noTransactions,
+    worksOnChain,
     "longest random delay before a new round is started",
   ),
   reward: chain.optionalToggle(
     false,
-    onChain(
-      refused(
-        "Reprise does not call reward yet, that comes with the next release: take it out and run `livepeer -reward` beside it.",
-      ),
-    ),
-    "call reward each round",
+    worksOnChain,
+    "call reward each round; unset: as soon as the account is registered; true: do not start if it may not",
   ),
   redeemer: chain.toggle(
     false,
@@ -73,7 +77,11 @@ export const chainFlags = {
   ),
   redeemerAddr: chain.text(
     "",
-    onChain(refused("Reprise cannot hand its tickets to a redeemer yet: take it out.")),
+    onChain(
+      refused(
+        "Reprise redeems its tickets itself: take it out, or give -redeem=false and hand them over with `bun run tickets export`.",
+      ),
+    ),
     "redeemer to use",
   ),
   pricePerUnit: chain.optionalText("0", worksOnChain, "price in wei, or with a currency behind it"),

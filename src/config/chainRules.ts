@@ -1,20 +1,18 @@
 import type { Hex } from "../shared/brand.ts";
 import { readAccount } from "./accountText.ts";
 import type { RuleInput } from "./buildConfig.ts";
-import type { ChainConfig } from "./config.ts";
+import type { ChainConfig, KeyChoice } from "./config.ts";
 import type { Findings } from "./findings.ts";
 import type { Mistake } from "./mistake.ts";
 import { networkOf, offchainNetwork } from "./networks.ts";
 import { readSecret } from "./readSecret.ts";
 import { Secret } from "./secret.ts";
+import { longestTimerMs, readRedeemGas, readTransactions } from "./transactionRules.ts";
 
 /*
  * The rules about the chain: which one, through which node, and as whom. Off-chain none of these flags is looked
  * at, so that what is left over from another network does no harm.
  */
-
-/** Longest timer that the runtime keeps. */
-const pollMsMax = 2 ** 31 - 1;
 
 /**
  * What the chain flags say; null off-chain.
@@ -24,54 +22,55 @@ const pollMsMax = 2 ** 31 - 1;
 export function readChain(input: RuleInput, dataDir: string, findings: Findings): ChainConfig | null {
   const { values } = input;
   if (values.network === offchainNetwork) return null;
-  const { mistakes, notices } = findings;
+  const { mistakes } = findings;
   const network = networkOf(values.network);
-  const { keystorePath, accountText } = readKeystore(input, dataDir, mistakes);
-  const password = readSecret(values.ethPassword, input.readFile);
-  notices.push(
-    "Reprise does not call reward, start rounds or redeem tickets yet: it keeps winning tickets with their deadlines. " +
-      "For rewards run `livepeer -reward` beside it.",
-  );
+  const urls = readUrls(values.ethUrl, mistakes);
   return {
     network: values.network,
-    url: readUrl(values.ethUrl, mistakes),
+    urls,
+    url: urls[0] ?? new Secret(""),
     controller: readController(input, network.controller, mistakes),
-    accountText,
-    keystorePath,
-    password,
+    ...readKeystore(input, dataDir, mistakes),
+    password: readSecret(values.ethPassword, input.readFile),
     recipient: values.ethOrchAddr === "" ? null : readAccount("ethOrchAddr", values.ethOrchAddr, mistakes),
+    rewardKey: readKey(input, "reward", findings),
+    redeemerKey: readKey(input, "redeemer", findings),
     pollMs: readPollMs(values.blockPollingInterval, mistakes),
     ...readGasPrices(input, network.minGasPrice, mistakes),
-    redeemGas: network.redeemGas,
+    redeemGas: readRedeemGas(values.redeemGas, network.redeemGas, mistakes),
     priceFeed: readAccount("priceFeedAddr", values.priceFeedAddr, mistakes) ?? nobody,
+    reward: values.reward === null ? "auto" : values.reward ? "on" : "off",
+    initializeRound: values.initializeRound,
+    redeem: values.redeem,
+    ...readTransactions(values, mistakes),
+    aiServiceRegistry: readAiServiceRegistry(input, network.aiServiceRegistry, findings),
   };
 }
 
 /** Stands in where a mistake was found. */
 const nobody: Hex = `0x${"0".repeat(40)}`;
 
-/** The text of a mistake never holds the URL, because the URL may hold a key. */
-function readUrl(text: string, mistakes: Mistake[]): Secret {
+/** Endpoints that anybody would list. */
+const urlsMax = 16;
+
+/** The text of a mistake never holds a URL, because a URL may hold a key. One that is listed twice counts once. */
+function readUrls(text: string, mistakes: Mistake[]): readonly Secret[] {
   const fix = "Give the endpoint of an Ethereum node, such as -ethUrl https://arb1.example/KEY.";
-  if (text === "") {
-    mistakes.push({
-      flag: "ethUrl",
-      text: "Need to specify an Ethereum node JSON-RPC URL using -ethUrl",
-      fix,
-      exitCode: 1,
-    });
-    return new Secret("");
+  const urls = [...new Set(text.split(",").map((url) => url.trim()))].filter((url) => url !== "");
+  const refuse = (words: string) => {
+    mistakes.push({ flag: "ethUrl", text: words, fix, exitCode: 1 });
+  };
+  if (urls.length === 0) refuse("Need to specify an Ethereum node JSON-RPC URL using -ethUrl");
+  if (urls.length > urlsMax) refuse(`-ethUrl lists ${urls.length} endpoints, more than ${urlsMax}`);
+  for (const url of urls) {
+    const scheme = URL.canParse(url) ? new URL(url).protocol.slice(0, -1) : "";
+    if (scheme === "http" || scheme === "https") continue;
+    refuse(
+      `Failed to connect to Ethereum client: no known transport for URL scheme ${JSON.stringify(scheme)}`,
+    );
+    break;
   }
-  const scheme = URL.canParse(text) ? new URL(text).protocol.slice(0, -1) : "";
-  if (scheme !== "http" && scheme !== "https") {
-    mistakes.push({
-      flag: "ethUrl",
-      text: `Failed to connect to Ethereum client: no known transport for URL scheme ${JSON.stringify(scheme)}`,
-      fix,
-      exitCode: 1,
-    });
-  }
-  return new Secret(text);
+  return urls.map((url) => new Secret(url));
 }
 
 function readController({ values }: RuleInput, builtIn: Hex | null, mistakes: Mistake[]): Hex {
@@ -157,14 +156,52 @@ function accountOfKeyFile(text: string): Hex | null {
 
 /** go-livepeer panics for 0 and less. */
 function readPollMs(seconds: number, mistakes: Mistake[]): number {
-  if (seconds > 0) return Math.min(seconds * 1_000, pollMsMax);
+  if (seconds > 0) return Math.min(seconds * 1_000, longestTimerMs);
   mistakes.push({
     flag: "blockPollingInterval",
     text: `-blockPollingInterval must be greater than 0, provided ${seconds}`,
     fix: "Give whole seconds, such as -blockPollingInterval 5.",
     exitCode: 2,
   });
-  return pollMsMax;
+  return longestTimerMs;
+}
+
+/** A further key; its pass phrase alone means nothing. */
+function readKey(
+  { values, readFile }: RuleInput,
+  role: "reward" | "redeemer",
+  { mistakes, notices }: Findings,
+): KeyChoice | null {
+  const [flag, passwordFlag] = [`${role}AcctAddr`, `${role}Password`] as const;
+  if (values[flag] === "") {
+    if (values[passwordFlag] !== "") notices.push(`-${passwordFlag} has no effect without -${flag}.`);
+    return null;
+  }
+  const account = readAccount(flag, values[flag], mistakes);
+  return account === null ? null : { account, password: readSecret(values[passwordFlag], readFile) };
+}
+
+/** The registry of the AI network stands in no Controller: only on Arbitrum One it is known. */
+function readAiServiceRegistry(
+  { values }: RuleInput,
+  builtIn: Hex | null,
+  { mistakes, notices }: Findings,
+): Hex | null {
+  const text = values.aiServiceRegistryAddr;
+  const given = text === "" ? null : readAccount("aiServiceRegistryAddr", text, mistakes);
+  if (!values.aiServiceRegistry) {
+    if (text !== "") notices.push("-aiServiceRegistryAddr has no effect without -aiServiceRegistry.");
+    return null;
+  }
+  if (text === "" && builtIn === null) {
+    mistakes.push({
+      flag: "aiServiceRegistry",
+      text: `-aiServiceRegistry: no service registry of the AI network is known on -network ${values.network}`,
+      fix: "Give its address with -aiServiceRegistryAddr, or take -aiServiceRegistry out.",
+      exitCode: 1,
+    });
+  }
+  return given ?? (text === "" ? builtIn : null);
 }
 
 function readGasPrices({ values }: RuleInput, minDefault: bigint, mistakes: Mistake[]) {

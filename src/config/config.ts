@@ -58,7 +58,9 @@ export type NodeConfig = {
 export type ChainConfig = {
   /** As given with `-network`: never `offchain`. */
   readonly network: string;
-  /** JSON-RPC endpoint over http or https. May hold a key: never log it whole. */
+  /** JSON-RPC endpoints over http or https, at least one, none twice. May hold keys: never log them whole. */
+  readonly urls: readonly Secret[];
+  /** The first of {@link urls}. */
   readonly url: Secret;
   readonly controller: Hex;
   /** The account in the key store, lower-case with `0x`; "" means the only one there. */
@@ -67,9 +69,13 @@ export type ChainConfig = {
   readonly keystorePath: string;
   /** Pass phrase of the key; null when none was given, which stands for the empty one. */
   readonly password: Secret | null;
-  /** The registered account that tickets are made out to; null means our own account. */
+  /** The registered account that tickets are made out to; null means our own account. Its key is not needed. */
   readonly recipient: Hex | null;
-  /** How often blocks and gas price are read, in milliseconds. */
+  /** Another key that calls rewards, where the orchestrator has named one (LIP-118); null means our own account. */
+  readonly rewardKey: KeyChoice | null;
+  /** Another key that pays gas and redeems tickets; null means our own account. */
+  readonly redeemerKey: KeyChoice | null;
+  /** How often the chain is read while nothing is under way, in milliseconds. */
   readonly pollMs: number;
   /** Wei per gas, not negative. */
   readonly minGasPrice: bigint;
@@ -79,6 +85,35 @@ export type ChainConfig = {
   readonly redeemGas: bigint;
   /** Price feed contract that converts currencies. */
   readonly priceFeed: Hex;
+  /**
+   * `auto`: rewards are called as soon as the account is registered. `on`: so they are, and an account that is
+   * neither the orchestrator nor its reward caller does not start. `off`: never.
+   */
+  readonly reward: "auto" | "on" | "off";
+  /** Whether this node starts rounds that nobody has started. */
+  readonly initializeRound: boolean;
+  /** Longest random wait before it does, in milliseconds. */
+  readonly initializeRoundMaxDelayMs: number;
+  /** Whether winning tickets are redeemed here; false keeps them for somebody else. */
+  readonly redeem: boolean;
+  /** Gas limit of every transaction; 0 = our own figures. */
+  readonly gasLimit: bigint;
+  /** How long one attempt of a transaction may wait before its fee is raised, in milliseconds. */
+  readonly transactionTimeoutMs: number;
+  /** How often the fee of a transaction may be raised. */
+  readonly maxTransactionReplacements: number;
+  /** Blocks on top of a transaction's own after which it counts as final. */
+  readonly confirmations: number;
+  /** The registry that service addresses are stored in, when it is not the Controller's: that of the AI network. */
+  readonly aiServiceRegistry: Hex | null;
+};
+
+/** A further key in the key store of the chain. */
+export type KeyChoice = {
+  /** Lower-case. */
+  readonly account: Hex;
+  /** Null = the same as that of the node's own account. */
+  readonly password: Secret | null;
 };
 
 /** What work costs and what tickets may look like. */

@@ -39,8 +39,8 @@ export type Flag<Value> = {
   readonly defaultText: string;
   /** The row name in the start-up settings table; null for flags that never show there. */
   readonly field: string | null;
-  /** Hidden in the settings table: altogether, or all of a URL but its host. */
-  readonly secrecy: "public" | "secret" | "url";
+  /** Hidden in the settings table: altogether, or all of a URL (of each URL between commas) but its host. */
+  readonly secrecy: "public" | "secret" | "url" | "urls";
   /** The value may name a file whose trimmed content is used instead. */
   readonly isFileOrLiteral: boolean;
   parse(text: string): ParsedValue<Value>;
@@ -54,7 +54,7 @@ export type AnyFlag = Flag<any>;
 
 export type FlagOptions = {
   readonly field?: string | null;
-  readonly secrecy?: "secret" | "url";
+  readonly secrecy?: "secret" | "url" | "urls";
   readonly isFileOrLiteral?: boolean;
 };
 
@@ -107,7 +107,10 @@ export function flagsOf(group: FlagGroup) {
         default: defaultText,
         defaultText,
         parse: (text) => ({ type: "value", value: text }),
-        print: (value) => (options.secrecy === "url" ? redactUrl(value) : value),
+        print: (value) => {
+          if (options.secrecy === "url") return redactUrl(value);
+          return options.secrecy === "urls" ? value.split(",").map(redactUrl).join(",") : value;
+        },
       };
     },
     /** A text that can be told apart from its default: `null` when nobody set it. */
@@ -155,6 +158,17 @@ export function flagsOf(group: FlagGroup) {
         default: defaultValue,
         defaultText: String(defaultValue),
         parse: parseCount,
+        print: String,
+      };
+    },
+    /** A whole number that may not fit a double. */
+    big(defaultValue: bigint, status: FlagStatus, help: string): Flag<bigint> {
+      return {
+        ...common(status, help, {}),
+        kind: "int",
+        default: defaultValue,
+        defaultText: String(defaultValue),
+        parse: parseGoInteger,
         print: String,
       };
     },

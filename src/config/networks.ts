@@ -11,6 +11,8 @@ export type Network = {
   readonly minGasPrice: bigint;
   /** Gas that the redemption of one ticket is taken to cost. */
   readonly redeemGas: bigint;
+  /** Service registry of the AI network, which no Controller knows; null where there is none. */
+  readonly aiServiceRegistry: Hex | null;
 };
 
 const arbitrumRedeemGas = 1_200_000n;
@@ -21,21 +23,25 @@ const networks: Readonly<Record<string, Network>> = {
     controller: "0xd8e8328501e9645d16cf49539efc04f734606ee4",
     minGasPrice: 0n,
     redeemGas: arbitrumRedeemGas,
+    aiServiceRegistry: "0x04c0b249740175999e5bf5c9ac1da92431ef34c5",
   },
   mainnet: {
     controller: "0xf96d54e490317c557a967abfa5d6e33006be69b3",
     minGasPrice: 1_000_000_000n,
     redeemGas: otherRedeemGas,
+    aiServiceRegistry: null,
   },
   "arbitrum-one-rinkeby": {
     controller: "0x9cec649179e2c7ab91688271bcd09fb707b3e574",
     minGasPrice: 0n,
     redeemGas: arbitrumRedeemGas,
+    aiServiceRegistry: null,
   },
   rinkeby: {
     controller: "0x9a9827455911a858e55f07911904facc0d66027e",
     minGasPrice: 0n,
     redeemGas: otherRedeemGas,
+    aiServiceRegistry: null,
   },
 };
 
@@ -45,6 +51,11 @@ const networks: Readonly<Record<string, Network>> = {
  * Source: go-livepeer cmd/livepeer/starter/starter.go StartLivepeer; chain sheet 1.6.
  */
 export function networkOf(name: string): Network {
-  const own: Network = { controller: null, minGasPrice: 0n, redeemGas: otherRedeemGas };
+  const own: Network = {
+    controller: null,
+    minGasPrice: 0n,
+    redeemGas: otherRedeemGas,
+    aiServiceRegistry: null,
+  };
   return Object.hasOwn(networks, name) ? (networks[name] ?? own) : own;
 }

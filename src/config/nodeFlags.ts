@@ -106,5 +106,50 @@ export const ownFlags = {
     onChain(works),
     "wei that may be lost with one gateway, in winners beyond its funds or in debts, before it is refused",
   ),
+  redeem: own.toggle(
+    true,
+    onChain(works),
+    "redeem winning tickets; false keeps them for a redeemer elsewhere",
+  ),
+  redeemGas: own.big(
+    0n,
+    onChain(works),
+    "gas that redeeming one ticket is taken to cost; 0 is the network's figure",
+  ),
+  confirmations: own.count(
+    32,
+    onChain(works),
+    "blocks on top of a transaction's own after which it counts as final",
+  ),
+  rewardAcctAddr: own.text(
+    "",
+    onChain(works),
+    "account in the key store that calls reward; the orchestrator has to have named it; empty is the own account",
+  ),
+  rewardPassword: own.text(
+    "",
+    onChain(works),
+    "pass phrase of that key, or a file with it; empty is -ethPassword",
+    {
+      secrecy: "secret",
+      isFileOrLiteral: true,
+    },
+  ),
+  redeemerAcctAddr: own.text(
+    "",
+    onChain(works),
+    "account in the key store that pays gas and redeems tickets; empty is the own account",
+  ),
+  redeemerPassword: own.text(
+    "",
+    onChain(works),
+    "pass phrase of that key, or a file with it; empty is -ethPassword",
+    { secrecy: "secret", isFileOrLiteral: true },
+  ),
+  aiServiceRegistryAddr: own.text(
+    "",
+    onChain(works),
+    "registry that -aiServiceRegistry means; empty is the one on arbitrum-one-mainnet",
+  ),
   drainTimeout: own.duration(30_000, works, "how long a stop waits for running segments"),
 } as const;

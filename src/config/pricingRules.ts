@@ -39,7 +39,8 @@ export function readPricing(input: RuleInput, findings: Findings): PricingConfig
     maxFaceValue: readMaxFaceValue(values.maxFaceValue, mistakes),
     maxGatewayLoss: readMaxGatewayLoss(values.maxGatewayLoss, mistakes),
   };
-  checkTickets(pricing, networkOf(values.network).redeemGas, findings);
+  const redeemGas = values.redeemGas > 0n ? values.redeemGas : networkOf(values.network).redeemGas;
+  checkTickets(pricing, redeemGas, findings);
   return pricing;
 }
 

@@ -5,7 +5,11 @@ import { gatewayEvents } from "./gateway.ts";
 import { pricingEvents } from "./pricing.ts";
 import { segmentEvents } from "./segment.ts";
 import { sessionEvents } from "./session.ts";
+import { roundEvents } from "./round.ts";
 import { ticketEvents } from "./ticket.ts";
+import { transactionEvents } from "./transaction.ts";
+import { walletEvents } from "./wallet.ts";
+import { watchEvents } from "./watch.ts";
 
 /** Every type of fact that this release can read, by name. */
 export const allEvents: ReadonlyMap<string, AnyEventDefinition> = new Map([
@@ -16,4 +20,8 @@ export const allEvents: ReadonlyMap<string, AnyEventDefinition> = new Map([
   ...gatewayEvents,
   ...chainEvents,
   ...pricingEvents,
+  ...transactionEvents,
+  ...walletEvents,
+  ...roundEvents,
+  ...watchEvents,
 ]);

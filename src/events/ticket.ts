@@ -1,4 +1,4 @@
-import { bigInteger, hex, integer, nullable, oneOf, text } from "./codec.ts";
+import { bigInteger, flag, hex, integer, nullable, oneOf, text } from "./codec.ts";
 import type { EventOf } from "./definition.ts";
 import { catalogueOf, defineEvent } from "./definition.ts";
 
@@ -47,7 +47,68 @@ export const ticketExpired = defineEvent("TicketExpired", {
   loss: bigInteger,
 });
 
-export const ticketEvents = catalogueOf([ticketWon, ticketRedeemed, ticketExpired]);
+/** A transaction that redeems it was made: `transaction:<account>/<nonce>`. */
+export const redemptionSubmitted = defineEvent("RedemptionSubmitted", { transaction: text });
+
+/** That transaction did not redeem it. It is as it was before. */
+export const redemptionReturned = defineEvent("RedemptionReturned", {
+  transaction: text,
+  /** `dropped`: mined, but the broker did not take this ticket of the batch (as when its gas ran out). */
+  cause: oneOf("dropped", "reverted", "cancelled", "displaced"),
+  text,
+});
+
+/** Why it is not redeemed yet, although it is due. Recorded when the cause changes. */
+export const redemptionPostponed = defineEvent("RedemptionPostponed", {
+  cause: oneOf(
+    "gas-price",
+    "face-value",
+    "sender-funds",
+    "sender-unlocked",
+    "gas-money",
+    "unregistered",
+    "reverts",
+  ),
+  text,
+});
+
+/** A block holds its redemption. */
+export const ticketPaid = defineEvent("TicketPaid", {
+  /** Our transaction; null when somebody else redeemed it. */
+  transaction: nullable(text),
+  txHash: nullable(hex),
+  block: bigInteger,
+  /** Wei that came; less than the face value when the sender ran dry. Null when we only saw that it is used. */
+  amount: nullable(bigInteger),
+});
+
+/** A re-org took the redemption back. */
+export const ticketUnpaid = defineEvent("TicketUnpaid", { block: bigInteger });
+
+/** The broker will never take it. */
+export const ticketRefused = defineEvent("TicketRefused", {
+  /** The broker's words. */
+  text,
+  /** Wei that it would have paid at most. */
+  loss: bigInteger,
+});
+
+/** The operator keeps it back, or lets it go again. */
+export const ticketHeld = defineEvent("TicketHeld", { isHeld: flag });
+
+export const ticketEvents = catalogueOf([
+  ...[ticketWon, ticketRedeemed, ticketExpired, redemptionSubmitted, redemptionReturned],
+  ...[redemptionPostponed, ticketPaid, ticketUnpaid, ticketRefused, ticketHeld],
+]);
 
 export type TicketEvent =
-  EventOf<typeof ticketWon> | EventOf<typeof ticketRedeemed> | EventOf<typeof ticketExpired>;
+  | EventOf<typeof ticketWon>
+  | EventOf<typeof ticketRedeemed>
+  | EventOf<typeof ticketExpired>
+  | EventOf<typeof redemptionSubmitted>
+  | EventOf<typeof redemptionReturned>
+  | EventOf<typeof redemptionPostponed>
+  | EventOf<typeof ticketPaid>
+  | EventOf<typeof ticketUnpaid>
+  | EventOf<typeof ticketRefused>
+  | EventOf<typeof ticketHeld>;

@@ -1,14 +1,14 @@
 import type { AccountEvent } from "../events/account.ts";
 import type { RecordedEvent } from "../events/envelope.ts";
 import { parseStreamId } from "../events/envelope.ts";
-import type { TicketRecord } from "../events/log/reader.ts";
-import type { TicketEvent } from "../events/ticket.ts";
 import { formatRational, isEqual, rational, type Rational } from "../protocol/rational.ts";
 import { ExactSum } from "./amounts.ts";
 import { buildLedger } from "./buildLedger.ts";
+import { type ChainCheck, ChainFold } from "./chainFold.ts";
 import type { MoneyLog } from "./moneyLog.ts";
 import { NonceFold } from "./nonceFold.ts";
 import { differences, RowFollower } from "./rowFollower.ts";
+import { TicketFold } from "./ticketFold.ts";
 
 /** What a check of the ledger found. */
 export type LedgerCheck = {
@@ -16,6 +16,7 @@ export type LedgerCheck = {
   readonly jobs: number;
   readonly tickets: number;
   readonly accounts: number;
+  readonly chain: ChainCheck;
   /** One sentence a difference; the first hundred. */
   readonly findings: readonly string[];
 };
@@ -33,7 +34,8 @@ type Where = {
 /**
  * Reads every event of the log, adds all up afresh without the views, and compares: each row, each ticket, each sum.
  * It also asks of the events themselves that balances follow from payments and fees, and that each winner that a
- * payment names has its ticket.
+ * payment names has its ticket. Of the chain it asks that every wei which came, or which gas cost, is one that the node
+ * knows of, and the other way round.
  */
 export function checkLedger(log: MoneyLog): LedgerCheck {
   const check = new Check(log);
@@ -61,7 +63,8 @@ class Check {
   readonly #jobs;
   readonly #expiries;
   readonly #reservations = new Map<string, Record<string, unknown>>();
-  readonly #tickets = new Map<string, Record<string, unknown>>();
+  readonly #tickets;
+  readonly #chain;
   readonly #nonces = new NonceFold();
   readonly #winners = new Map<string, number>();
   /** Credits minus fees of each account that is not forgotten. */
@@ -76,11 +79,14 @@ class Check {
     this.#prices = new RowFollower("price", log.ledger.prices(), find);
     this.#jobs = new RowFollower("job", log.ledger.jobs(), find);
     this.#expiries = new RowFollower("expiry", log.ledger.expiries(), find);
+    this.#tickets = new TicketFold(find);
+    this.#chain = new ChainFold(find);
   }
 
   take(recorded: RecordedEvent): void {
     const { kind, id } = parseStreamId(recorded.stream);
-    if (kind === "ticket") this.#takeTicket(id, recorded);
+    if (kind === "ticket") this.#tickets.take(id, recorded);
+    this.#chain.take(kind, id, recorded);
     if (kind !== "account") return;
     if (recorded.version === 1) this.#accounts += 1;
     const { seq, atMs } = recorded;
@@ -91,7 +97,8 @@ class Check {
   finish(): LedgerCheck {
     for (const rows of [this.#payments, this.#prices, this.#jobs, this.#expiries]) rows.finish();
     this.#compareReservations();
-    this.#compareTickets();
+    this.#tickets.compare(this.#log.reader.tickets());
+    const chain = this.#chain.finish(this.#log, this.#tickets.tickets());
     for (const problem of this.#nonces.differences(this.#log.reader)) this.#find(problem);
     this.#compareSums();
     if (!this.#log.isSlice) {
@@ -105,6 +112,7 @@ class Check {
       jobs: this.#jobs.taken,
       tickets: this.#tickets.size,
       accounts: this.#accounts,
+      chain,
       findings: this.#findings,
     };
   }
@@ -198,37 +206,6 @@ class Check {
     this.#sumsOf(where.sender).forfeited.add(balance);
   }
 
-  #takeTicket(hash: string, { atMs, event: anyEvent }: RecordedEvent): void {
-    const event = anyEvent as TicketEvent;
-    if (event.type === "TicketWon") {
-      const {
-        type: _type,
-        faceValue,
-        winProb,
-        creationRound,
-        expirationBlock,
-        lastValidRound,
-        ...plain
-      } = event;
-      this.#tickets.set(hash, {
-        ...plain,
-        ...{ hash, state: "won", wonMs: atMs, endedMs: null, endedRound: null, txHash: null, loss: null },
-        ...{ faceValue: `${faceValue}`, winProb: `${winProb}`, creationRound: `${creationRound}` },
-        ...{ expirationBlock: `${expirationBlock}`, lastValidRound: `${lastValidRound}` },
-      });
-      return;
-    }
-    const ticket = this.#tickets.get(hash);
-    if (ticket === undefined) {
-      this.#find(`The ticket ${hash} ended without ever having won.`);
-      return;
-    }
-    const endedRound = event.round === null ? null : `${event.round}`;
-    if (event.type === "TicketRedeemed") {
-      Object.assign(ticket, { state: "redeemed", endedMs: atMs, endedRound, txHash: event.txHash });
-    } else Object.assign(ticket, { state: "expired", endedMs: atMs, endedRound, loss: `${event.loss}` });
-  }
-
   #compareReservations(): void {
     const expected = new Map(this.#reservations);
     for (const row of this.#log.ledger.reservations()) {
@@ -240,18 +217,6 @@ class Check {
     }
     for (const row of expected.values())
       this.#find(`The open job \`${String(row["jobId"])}\` is not listed.`);
-  }
-
-  #compareTickets(): void {
-    const rows = new Map<string, TicketRecord>();
-    for (const row of this.#log.reader.tickets()) rows.set(row.hash, row);
-    for (const [hash, expected] of this.#tickets) {
-      const row = rows.get(hash);
-      rows.delete(hash);
-      if (row === undefined) this.#find(`The ticket ${hash} is not listed.`);
-      else for (const text of differences(expected, row)) this.#find(`The ticket ${hash}: ${text}.`);
-    }
-    for (const hash of rows.keys()) this.#find(`The ticket ${hash} is listed, but it never won.`);
   }
 
   /** The sums that `ledger` prints against those of the events: they have met nowhere on their way. */

@@ -1,21 +1,15 @@
-import { keccak_256 } from "@noble/hashes/sha3";
 import { closeSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
 import type { TicketCommand } from "../actors/ticket/decide.ts";
-import { ticketKind } from "../actors/ticket/decide.ts";
-import { allEvents } from "../events/catalogue.ts";
 import type { ChainEvent } from "../events/chain.ts";
 import { lockDataDir } from "../events/log/lock.ts";
-import { logFileName, openReadOnly } from "../events/log/open.ts";
-import { openLog } from "../events/log/openLog.ts";
-import { LogReader, type OutboxRecord, type StreamRecord } from "../events/log/reader.ts";
+import type { LogReader } from "../events/log/reader.ts";
 import { toHex } from "../protocol/bytes.ts";
-import { Host } from "../runtime/host.ts";
-import type { Edge } from "../runtime/ports.ts";
+import type { Host } from "../runtime/host.ts";
 import type { Hex } from "../shared/brand.ts";
 import { BaseError, errorText } from "../shared/errors.ts";
 import type { ForeignRow } from "./foreignRow.ts";
 import { openLpdb } from "./lpdb.ts";
+import { ImportStoppedError, openQuietHost } from "./quietHost.ts";
 import { judgeTicket, type RecoverSigner, type TicketClaim } from "./ticketClaim.ts";
 import { readTicketLines, TicketFileError } from "./ticketLine.ts";
 
@@ -94,62 +88,26 @@ async function importInto(
   ports: ImportPorts,
   report: (row: ImportedRow) => void,
 ): Promise<void> {
-  const stopped = Promise.withResolvers<never>();
-  stopped.promise.catch(() => {});
-  const log = await openLog(dataDir, {
-    onHalted: (error) => stopped.reject(error),
-    onStalled: (reason) => reason !== null && stopped.reject(new ImportStoppedError(reason)),
-  });
-  const observed = log.reader.newestOf("chain:own")?.event as ChainEvent | undefined;
-  if (observed !== undefined && source.chainId !== null && source.chainId !== observed.chainId) {
-    await log.close();
-    throw new OtherChainError(source.chainId, observed.chainId);
-  }
-  const db = openReadOnly(join(dataDir, logFileName));
-  const edge: Edge = { nowMs: ports.nowMs, randomBytes: ports.randomBytes, keccak256: keccak_256 };
-  const host = new Host({
-    kinds: [ticketKind],
-    // A winning ticket causes no effect: redemption goes by the chain's clock and reads what is open.
-    effects: {},
-    journal: log.journal,
-    reader: new NothingOpenReader(db, allEvents),
-    views: log.views,
-    edge,
-    onFault: (error) => stopped.reject(error),
-  });
-  host.start();
-  const run = new ImportRun(host, log.reader, ports.recoverSigner, observed?.ticketValidityPeriod ?? null);
-  let done: ImportedRow[] = [];
-  const commit = async (): Promise<void> => {
-    await Promise.race([host.committed(), stopped.promise]);
-    for (const row of done) report(row);
-    done = [];
-  };
+  const { host, reader, committed, close } = await openQuietHost(dataDir, ports);
+  const observed = reader.newestOf("chain:own")?.event as ChainEvent | undefined;
   try {
+    if (observed !== undefined && source.chainId !== null && source.chainId !== observed.chainId) {
+      throw new OtherChainError(source.chainId, observed.chainId);
+    }
+    const run = new ImportRun(host, reader, ports.recoverSigner, observed?.ticketValidityPeriod ?? null);
+    let done: ImportedRow[] = [];
+    const commit = async (): Promise<void> => {
+      await committed();
+      for (const row of done) report(row);
+      done = [];
+    };
     for (const row of source.rows()) {
       done.push(run.take(row));
       if (done.length >= rowsPerCommit) await commit();
     }
     await commit();
   } finally {
-    host.stop();
-    db.close();
-  }
-  // Not when it failed: a writer that waits for a full disk would be waited for.
-  await log.close();
-}
-
-/**
- * Shows the host a log without open work: sessions and jobs of the stopped node stay exactly as they are, their
- * deadlines and what the outbox owes included.
- */
-class NothingOpenReader extends LogReader {
-  override openStreams(): readonly StreamRecord[] {
-    return [];
-  }
-
-  override outbox(): readonly OutboxRecord[] {
-    return [];
+    await close();
   }
 }
 
@@ -221,17 +179,6 @@ export class OtherChainError extends BaseError {
       code: "OTHER_CHAIN",
       disposition: "reject",
       action: "Name the data folder of a node on the same chain.",
-    });
-  }
-}
-
-/** The log did not take an imported row. What was reported before is in it. */
-export class ImportStoppedError extends BaseError {
-  constructor(reason: string) {
-    super(`The import stopped: ${reason}`, {
-      code: "IMPORT_STOPPED",
-      disposition: "retry",
-      action: "Remove the cause and run the import again: what was imported is skipped.",
     });
   }
 }

@@ -4,26 +4,42 @@ import { renderJson, renderTable, renderTime } from "../replay/render.ts";
 import { ethText, fractionOf } from "./amounts.ts";
 import { buildLedger, type Grouping, groupings, type LedgerLine, type LedgerPeriod } from "./buildLedger.ts";
 import { checkLedger } from "./checkLedger.ts";
-import { accountOption, CommandUsageError, guarded, momentOption, oneOfWords } from "./commandLine.ts";
+import { buildChainBooks, type Cuts } from "./chainBooks.ts";
+import { chainGroupings, chainNotes, printChain, printSummary } from "./chainTables.ts";
+import {
+  accountOption,
+  CommandUsageError,
+  guarded,
+  momentOption,
+  oneOfWords,
+  wholeNumberOption,
+} from "./commandLine.ts";
 import { csvLine } from "./csv.ts";
 import { type JobLine, jobLines } from "./jobLines.ts";
 import { type MoneyLog, openMoneyLog } from "./moneyLog.ts";
 import type { CommandOutput } from "../replay/terminal.ts";
 
-const usage = `What gateways paid and used, exactly. It reads only: a running node is not disturbed.
+const usage = `What gateways paid and used, and what came and went on the chain, exactly. It reads only: a running node is
+not disturbed.
 
   bun run ledger --dataDir DIR [--by gateway|account|day|job] [--from DATE] [--to DATE] [--gateway 0x…]
+  bun run ledger --dataDir DIR --by income|round|gas|movement [--from DATE] [--to DATE]
   bun run ledger --dataDir DIR --check      recompute all from the events, exit 1 on a difference
 
   DATE       2026-01-31 (a day in UTC; --to includes it) or 2026-01-31T12:00:00Z
   --by       gateway unless named; a day is UTC
   --csv, --json   for machines: wei as exact fractions \`n/d\`; the table rounds to ETH
   --file FILE     reads a slice that replay exported, instead of --dataDir
+  --rewardCut PPM, --feeShare PPM   what the contract had before the first change that the log saw
 
+Off the chain:
 credited   what the tickets of the period were worth on average: what the gateways may use
 debited    what their jobs cost
 forfeited  balances of accounts that nobody used any more; a debt is negative
-balance    credited minus debited minus forfeited since the log began, at the end of the period`;
+balance    credited minus debited minus forfeited since the log began, at the end of the period
+
+On the chain (by gateway: income; by round; by purpose of the transaction: gas; bonds and withdrawals: movement):
+${chainNotes.join("\n")}`;
 
 type Form = "table" | "csv" | "json";
 
@@ -39,6 +55,8 @@ export function runLedger(argv: readonly string[], output: CommandOutput): Promi
         from: { type: "string" },
         to: { type: "string" },
         gateway: { type: "string" },
+        rewardCut: { type: "string" },
+        feeShare: { type: "string" },
         check: { type: "boolean", default: false },
         csv: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
@@ -51,22 +69,53 @@ export function runLedger(argv: readonly string[], output: CommandOutput): Promi
     }
     if (values.csv && values.json) throw new CommandUsageError("Choose one of `--csv` and `--json`.");
     const form: Form = values.csv ? "csv" : values.json ? "json" : "table";
-    const by = oneOfWords("by", [...groupings, "job"], values.by);
+    const by = oneOfWords("by", [...groupings, "job", ...chainGroupings], values.by);
     const period: LedgerPeriod = {
       fromMs: momentOption("from", values.from, false),
       toMs: momentOption("to", values.to, true),
       gateway: accountOption("gateway", values.gateway),
     };
+    const cuts = cutsOption(values.rewardCut, values.feeShare);
     const log = await openMoneyLog(values.dataDir, values.file);
     try {
       if (values.check) return runCheck(log, form, output);
-      if (by === "job") printJobs(log, period, form, output);
-      else printLines(log, by, period, form, output);
+      const chain = chainGroupings.find((grouping) => grouping === by);
+      if (chain !== undefined) printChain(buildChainBooks(log.reader, period, cuts), chain, form, output);
+      else if (by === "job") printJobs(log, period, form, output);
+      else printLines(log, by as Grouping, period, form, output);
+      if (by === "gateway" && form !== "csv" && hasChainFacts(log)) {
+        printSummary(buildChainBooks(log.reader, period, cuts), form, output);
+      }
       return 0;
     } finally {
       log.close();
     }
   });
+}
+
+/** Cuts that held before the log saw any; both or none. */
+function cutsOption(rewardCut: string | undefined, feeShare: string | undefined): Cuts | null {
+  const cuts = {
+    rewardCut: wholeNumberOption("rewardCut", rewardCut),
+    feeShare: wholeNumberOption("feeShare", feeShare),
+  };
+  if (cuts.rewardCut === undefined && cuts.feeShare === undefined) return null;
+  if (cuts.rewardCut === undefined || cuts.feeShare === undefined) {
+    throw new CommandUsageError("Name both of `--rewardCut` and `--feeShare`.");
+  }
+  if (cuts.rewardCut > 1_000_000n || cuts.feeShare > 1_000_000n) {
+    throw new CommandUsageError("`--rewardCut` and `--feeShare` are parts per million: at most 1000000.");
+  }
+  return { rewardCut: cuts.rewardCut, feeShare: cuts.feeShare };
+}
+
+/** A log that was never on a chain, or of a release that did not watch it, has nothing to say here. */
+function hasChainFacts({ reader }: MoneyLog): boolean {
+  return (
+    reader.lastChainLog() !== null ||
+    reader.transactions({ limit: 1 }).length > 0 ||
+    reader.rounds(1).length > 0
+  );
 }
 
 function printLines(
@@ -185,6 +234,13 @@ function runCheck(log: MoneyLog, form: Form, { print }: CommandOutput): number {
     print(
       `${payments} payments, ${jobs} jobs and ${tickets} winning tickets of ${accounts} accounts recomputed.`,
     );
+    const { logs, transactions, rounds, paidByLogs, rewardByLogs, fees } = result.chain;
+    if (logs + transactions + rounds > 0) {
+      print(
+        `${transactions} transactions, ${rounds} rounds and ${logs} logs of the chain recomputed: ` +
+          `${paidByLogs} wei came, ${rewardByLogs} LPT wei were minted, gas cost ${fees} wei.`,
+      );
+    }
     for (const finding of result.findings) print(finding);
     const count = result.findings.length;
     print(count === 0 ? "The ledger equals its events." : `${count} differences found.`);

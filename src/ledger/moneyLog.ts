@@ -2,9 +2,12 @@ import type { Database } from "bun:sqlite";
 import type { ChainEvent } from "../events/chain.ts";
 import { LedgerReader } from "../events/log/ledgerReader.ts";
 import type { LogReader } from "../events/log/reader.ts";
+import { chainLogsView } from "../events/views/chainLogs.ts";
 import { ledgerView } from "../events/views/ledger.ts";
 import { noncesView } from "../events/views/nonces.ts";
+import { roundsView } from "../events/views/rounds.ts";
 import { ticketsView } from "../events/views/tickets.ts";
+import { transactionsView } from "../events/views/transactions.ts";
 import { openDataDir, openSliceFile } from "../replay/source.ts";
 import { BaseError } from "../shared/errors.ts";
 import { CommandUsageError } from "./commandLine.ts";
@@ -27,6 +30,8 @@ export type ChainPosition = {
   readonly l1Block: bigint;
   /** Rounds for which a ticket stays redeemable, the round of its making included. */
   readonly ticketValidityPeriod: bigint;
+  /** Whom the node works for, lower-case `0x…`. */
+  readonly recipient: string;
 };
 
 /**
@@ -58,7 +63,8 @@ function assertViewsAreCurrent(db: Database): void {
     readonly name: string;
     readonly version: number;
   }[];
-  const isCurrent = [ticketsView, ledgerView, noncesView].every((view) =>
+  const moneyViews = [ticketsView, ledgerView, noncesView, chainLogsView, transactionsView, roundsView];
+  const isCurrent = moneyViews.every((view) =>
     rows.some(({ name, version }) => name === view.name && version === view.version),
   );
   if (!isCurrent) throw new ViewsOutdatedError();
@@ -74,9 +80,9 @@ export function chainPosition({ reader }: Pick<MoneyLog, "reader">): ChainPositi
  * The highest L1 block that the log proves, from rounds and payments; null when it proves none. A lower bound of
  * where the chain is, which is the safe side: what is due by it is due.
  */
-export function provenL1Block(log: Pick<MoneyLog, "reader" | "ledger">): bigint | null {
-  const ofRound = chainPosition(log)?.l1Block ?? null;
-  const payment = log.ledger.newestPayment();
+export function provenL1Block({ reader, ledger }: Pick<MoneyLog, "reader" | "ledger">): bigint | null {
+  const ofRound = chainPosition({ reader })?.l1Block ?? null;
+  const payment = ledger.newestPayment();
   const ofPayment = payment === null ? null : BigInt(payment.l1Block);
   if (ofRound === null || ofPayment === null) return ofRound ?? ofPayment;
   return ofRound > ofPayment ? ofRound : ofPayment;

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { TicketRecord } from "../events/log/reader.ts";
+import { openTicketStates, type TicketRecord } from "../events/log/reader.ts";
 import { renderJson, renderTable, renderTime } from "../replay/render.ts";
 import { errorText } from "../shared/errors.ts";
 import { ethText } from "./amounts.ts";
@@ -8,20 +8,27 @@ import { accountOption, CommandUsageError, guarded, oneOfWords, wholeNumberOptio
 import { runImport } from "./importCommand.ts";
 import type { ImportPorts } from "./importTickets.ts";
 import { chainPosition, type MoneyLog, openMoneyLog, provenL1Block } from "./moneyLog.ts";
+import { findTicket } from "./findTicket.ts";
 import { ticketLine, TicketFileError } from "./ticketLine.ts";
+import { runOrder } from "./ticketOrders.ts";
 import type { CommandOutput } from "../replay/terminal.ts";
 import { exposureOf, type GatewayExposure } from "./exposure.ts";
 
-const usage = `Winning tickets: what they are worth, and until when. All but import read only.
+const usage = `Winning tickets: what they are worth, and until when. list, show and export read only.
 
-  bun run tickets list    --dataDir DIR [--state open|redeemed|expired|all] [--sender 0x…]
+  bun run tickets list    --dataDir DIR [--state open|submitted|paid|redeemed|expired|refused|all] [--sender 0x…]
   bun run tickets show    --dataDir DIR HASH               all of one ticket
   bun run tickets export  --dataDir DIR [--state …] [--sender 0x…] [--out FILE] [--all] [--l1Block N]
   bun run tickets import  --dataDir DIR FILE               into the log of a stopped node
+  bun run tickets redeem  --dataDir DIR HASH…|--all        now, whatever gas costs; by the node that runs
+  bun run tickets hold    --dataDir DIR HASH…              keeps tickets back; also while the node is stopped
+  bun run tickets release --dataDir DIR HASH…              lets them go again
 
   HASH       a ticket's hash, or as much of it as no other ticket's begins with
   FILE       the lpdb.sqlite3 of a stopped go-livepeer, or lines that export wrote
-  --all      export also tickets that are not due yet, with their secret numbers
+  --state    open unless named: won, submitted (a transaction is under way) or paid (mined, not confirmed yet)
+  --all      export also tickets that are not due yet, with their secret numbers; redeem all that are due
+  --operator HOST:PORT   the operator port of the node, 127.0.0.1:7935 unless named
   --l1Block  the L1 block that the chain has reached, when you know better than the log
   --file FILE   reads a slice that replay exported, instead of --dataDir
   --json        one JSON document a line, for machines; amounts in wei as text
@@ -31,7 +38,8 @@ pay us with tickets that never win.`;
 
 type Flags = {
   readonly isJson: boolean;
-  readonly state: TicketRecord["state"] | undefined;
+  /** Undefined: all. */
+  readonly states: readonly TicketRecord["state"][] | undefined;
   readonly sender: string | undefined;
   readonly out: string | undefined;
   readonly isAll: boolean;
@@ -57,6 +65,7 @@ export function runTickets(
         out: { type: "string" },
         all: { type: "boolean", default: false },
         l1Block: { type: "string" },
+        operator: { type: "string", default: "127.0.0.1:7935" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -68,7 +77,7 @@ export function runTickets(
     }
     const flags: Flags = {
       isJson: values.json,
-      state: stateOption(values.state),
+      states: statesOption(values.state),
       sender: accountOption("sender", values.sender),
       out: values.out,
       isAll: values.all,
@@ -78,6 +87,14 @@ export function runTickets(
     if (command === "import") {
       const [path] = words;
       return await runImport({ dataDir: values.dataDir, path, isJson: values.json }, output, openImportPorts);
+    }
+    if (command === "redeem" || command === "hold" || command === "release") {
+      const { dataDir, operator, all: isAll, json: isJson } = values;
+      return await runOrder(
+        { order: command, dataDir, operator, isAll, isJson, words },
+        output,
+        openImportPorts,
+      );
     }
     const run = { list, show, export: runExport }[oneOfCommands(command)];
     const log = await openMoneyLog(values.dataDir, values.file);
@@ -91,22 +108,39 @@ export function runTickets(
 
 function oneOfCommands(command: string): "list" | "show" | "export" {
   if (command === "list" || command === "show" || command === "export") return command;
-  throw new CommandUsageError(`There is no command \`${command}\`: list, show, export or import.`);
+  throw new CommandUsageError(
+    `There is no command \`${command}\`: list, show, export, import, redeem, hold or release.`,
+  );
 }
 
-function stateOption(word: string): TicketRecord["state"] | undefined {
-  const state = oneOfWords("state", ["open", "redeemed", "expired", "all"], word);
-  return state === "all" ? undefined : state === "open" ? "won" : state;
+function statesOption(word: string): Flags["states"] {
+  const state = oneOfWords(
+    "state",
+    ["open", "won", "submitted", "paid", "redeemed", "expired", "refused", "all"],
+    word,
+  );
+  return state === "all" ? undefined : state === "open" ? openTicketStates : [state];
 }
 
 /** A ticket as it is printed: never with its secret number while that is one. */
 type ShownTicket = Omit<TicketRecord, "state" | "recipientRand"> & {
-  readonly state: "open" | "redeemed" | "expired";
+  readonly state: ShownState;
   readonly isDue: boolean;
   /** Rounds after the current one in which the broker still takes it; null when the round is unknown. */
   readonly roundsLeft: bigint | null;
   readonly recipientRand: string | null;
 };
+
+/** One that only waits is called open. */
+type ShownState = Exclude<TicketRecord["state"], "won"> | "open";
+
+function shownState(state: TicketRecord["state"]): ShownState {
+  return state === "won" ? "open" : state;
+}
+
+function isOpen(state: TicketRecord["state"] | ShownState): boolean {
+  return state === "open" || state === "won" || state === "submitted" || state === "paid";
+}
 
 /** What the tickets are judged by. */
 type Position = { readonly round: bigint | null; readonly l1Block: bigint | null };
@@ -123,7 +157,7 @@ function shown(ticket: TicketRecord, position: Position): ShownTicket {
   const isRevealable = isDue(ticket, position);
   return {
     ...ticket,
-    state: ticket.state === "won" ? "open" : ticket.state,
+    state: shownState(ticket.state),
     isDue: isRevealable,
     roundsLeft: position.round === null ? null : BigInt(ticket.lastValidRound) - position.round,
     recipientRand: isRevealable ? ticket.recipientRand : null,
@@ -133,24 +167,24 @@ function shown(ticket: TicketRecord, position: Position): ShownTicket {
 function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
   const position = positionOf(log, flags);
   const tickets = log.reader
-    .tickets({ state: flags.state, sender: flags.sender })
+    .tickets({ states: flags.states, sender: flags.sender })
     .map((ticket) => shown(ticket, position))
     .toSorted(byUrgency);
   const totals = log.reader
     .ticketTotals()
-    .filter(({ state, sender }) => isWanted(state, flags.state) && isWanted(sender, flags.sender))
-    .map((total) =>
-      total.state === "won"
-        ? { ...total, state: "open", exposure: exposureOf(log.reader, total.sender, total.faceValue) }
-        : { ...total, exposure: null },
-    );
+    .filter(({ state, sender }) => (flags.states?.includes(state) ?? true) && isWanted(sender, flags.sender))
+    .map((total) => ({
+      ...total,
+      state: shownState(total.state),
+      exposure: total.state === "won" ? exposureOf(log.reader, total.sender, total.faceValue) : null,
+    }));
   if (flags.isJson) {
     for (const ticket of tickets) print(renderJson({ type: "ticket", ...ticket }));
     for (const total of totals) print(renderJson({ type: "total", ...total }));
     return 0;
   }
   if (tickets.length === 0) {
-    print(flags.state === "won" ? "No winning ticket is open." : "There are no such tickets.");
+    print(flags.states === openTicketStates ? "No winning ticket is open." : "There are no such tickets.");
     return 0;
   }
   print(
@@ -158,11 +192,11 @@ function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
       ["ticket", "state", "sender", "ETH", "last round", "left", "due", "won"],
       tickets.map((ticket) => [
         ticket.hash.slice(0, 18),
-        ticket.state,
+        ticket.held === 1 && isOpen(ticket.state) ? `${ticket.state}, held` : ticket.state,
         ticket.sender,
         ethText(BigInt(ticket.faceValue)),
         ticket.lastValidRound,
-        ticket.state === "open" ? roundsText(ticket.roundsLeft) : "",
+        isOpen(ticket.state) ? roundsText(ticket.roundsLeft) : "",
         ticket.isDue ? "yes" : `block ${ticket.expirationBlock}`,
         renderTime(ticket.wonMs),
       ]),
@@ -172,10 +206,10 @@ function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
     print(`${sender}: ${count} ${state}, ${faceValue} wei (${ethText(faceValue)} ETH)`);
     if (exposure !== null) print(`  ${exposureText(exposure)}`);
   }
-  const atRisk = totals
-    .filter(({ state }) => state === "open")
-    .reduce((sum, next) => sum + next.faceValue, 0n);
-  if (isWanted("won", flags.state)) print(`At risk: ${atRisk} wei (${ethText(atRisk)} ETH).`);
+  const atRisk = totals.filter(({ state }) => isOpen(state)).reduce((sum, next) => sum + next.faceValue, 0n);
+  const waiting = tickets.filter(({ cause }) => cause !== null);
+  for (const { hash, cause, text } of waiting) print(`${hash.slice(0, 18)} waits (${cause}): ${text}`);
+  if (flags.states?.includes("won") ?? true) print(`At risk: ${atRisk} wei (${ethText(atRisk)} ETH).`);
   if (position.round === null) print("The log does not know the round: it has not been on a chain.");
   else print(`As of round ${position.round}, L1 block ${position.l1Block ?? "unknown"}.`);
   return 0;
@@ -219,7 +253,7 @@ function roundsText(roundsLeft: bigint | null): string {
 }
 
 function show(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
-  const ticket = shown(findTicket(log, flags.words[0]), positionOf(log, flags));
+  const ticket = shown(findTicket(log.reader, flags.words[0]), positionOf(log, flags));
   if (flags.isJson) {
     print(renderJson(ticket));
     return 0;
@@ -230,6 +264,11 @@ function show(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
     recipientRand: ticket.recipientRand ?? `secret until L1 block ${ticket.expirationBlock}`,
     wonMs: renderTime(ticket.wonMs),
     endedMs: ticket.endedMs === null ? null : renderTime(ticket.endedMs),
+    paidAmount:
+      ticket.paidAmount === null
+        ? null
+        : `${ticket.paidAmount} wei (${ethText(BigInt(ticket.paidAmount))} ETH)`,
+    held: ticket.held === 1 ? "yes" : null,
   });
   print(
     renderTable(
@@ -240,25 +279,9 @@ function show(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
   return 0;
 }
 
-/** The one ticket whose hash begins with `word`. Throws CommandUsageError. */
-function findTicket({ reader }: MoneyLog, word: string | undefined): TicketRecord {
-  const digits = word?.toLowerCase().replace(/^0x/, "") ?? "";
-  if (!/^[0-9a-f]{1,64}$/.test(digits)) {
-    throw new CommandUsageError("Name a ticket: its hash, or the beginning of it.");
-  }
-  const [first, second] = reader.ticketsWithPrefix(`0x${digits}`, 2);
-  if (first === undefined) throw new CommandUsageError(`No ticket's hash begins with \`0x${digits}\`.`);
-  if (second !== undefined) {
-    throw new CommandUsageError(
-      `Several hashes begin with \`0x${digits}\`, such as ${first.hash} and ${second.hash}.`,
-    );
-  }
-  return first;
-}
-
 function runExport(log: MoneyLog, flags: Flags, { print, printError }: CommandOutput): number {
   const position = positionOf(log, flags);
-  const tickets = log.reader.tickets({ state: flags.state, sender: flags.sender });
+  const tickets = log.reader.tickets({ states: flags.states, sender: flags.sender });
   const due = tickets.filter((ticket) => isDue(ticket, position));
   const chosen = flags.isAll ? tickets : due;
   const lines = chosen.map(ticketLine);

@@ -16,7 +16,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Raised together with `abiVersion` of src/native/ffi.ts. */
-#define ABI_VERSION 2u
+#define ABI_VERSION 3u
 
 EXPORT uint32_t reprise_native_abi_version(void);
 EXPORT uint32_t reprise_native_keccak_size(void);
@@ -27,6 +27,8 @@ EXPORT int32_t reprise_native_recover(const uint8_t *message, uint64_t length, c
                                       uint8_t *account);
 EXPORT int32_t reprise_native_sign(const uint8_t *message, uint64_t length, const uint8_t *key,
                                    const uint8_t *blinding, uint8_t *signature);
+EXPORT int32_t reprise_native_sign_digest(const uint8_t *digest, const uint8_t *key, const uint8_t *blinding,
+                                          uint8_t *signature);
 EXPORT int32_t reprise_native_account(const uint8_t *key, const uint8_t *blinding, uint8_t *account);
 EXPORT int32_t reprise_native_verify_tickets(const uint8_t *preimage, uint64_t preimage_bytes,
                                              const uint8_t *sender, const uint8_t *rand,
@@ -73,6 +75,12 @@ int32_t reprise_native_sign(const uint8_t *message, uint64_t length, const uint8
                             const uint8_t *blinding, uint8_t *signature) {
     uint8_t digest[32];
     rp_personal_digest(message, length, digest);
+    return rp_sign_digest(digest, key, blinding, signature);
+}
+
+/* Signs 32 bytes as they are. 1 = the 65 bytes were written, 0 = not a private key. */
+int32_t reprise_native_sign_digest(const uint8_t *digest, const uint8_t *key, const uint8_t *blinding,
+                                   uint8_t *signature) {
     return rp_sign_digest(digest, key, blinding, signature);
 }
 

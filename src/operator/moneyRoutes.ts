@@ -2,8 +2,15 @@ import { parseInteger } from "../protocol/decimal.ts";
 import { isNegative, isPositive } from "../protocol/rational.ts";
 import { type Answer, errorAnswer, textAnswer } from "./answer.ts";
 import { parseGoRational } from "./goNumbers.ts";
-import { type Handler, type Parameters, type RouteContext, withParameters } from "./handler.ts";
-import type { OperatorMoney, OperatorPrice, PriceScope } from "./ports.ts";
+import { amountOf, perform, readPercent } from "./actionRoutes.ts";
+import {
+  type Handler,
+  type OperatorRequest,
+  type Parameters,
+  type RouteContext,
+  withParameters,
+} from "./handler.ts";
+import type { OperatorCuts, OperatorMoney, OperatorPrice, PriceScope } from "./ports.ts";
 
 /**
  * The routes that change prices and tickets, on a chain only. An answer of 200 comes after the change is durable.
@@ -20,8 +27,12 @@ export function moneyHandlers(money: OperatorMoney): Readonly<Record<string, Han
     "/setMaxFaceValue": withParameters(["maxfacevalue"], (parameter, context) =>
       setMaxFaceValue(parameter("maxfacevalue"), money, context),
     ),
-    "/setOrchestratorConfig": withParameters([], (parameter, context) =>
-      setOrchestratorConfig(parameter, money, context),
+    "/setOrchestratorConfig": withParameters([], (parameter, context, request) =>
+      setOrchestratorConfig(parameter, money, { ...context, request }),
+    ),
+    "/activateOrchestrator": withParameters(
+      ["blockRewardCut", "feeShare", "pricePerUnit", "pixelsPerUnit", "serviceURI"],
+      (parameter, context, request) => activateOrchestrator(parameter, money, { ...context, request }),
     ),
   };
 }
@@ -118,29 +129,74 @@ async function setMaxFaceValue(
   return textAnswer("ticket max face value set");
 }
 
+type RequestContext = RouteContext & { readonly request: OperatorRequest };
+
 /**
- * The price part. The other parameters need transactions: with one of them nothing is changed at all, because half
- * of a change is worse than none.
+ * Price, cuts and service address. Everything is read before anything is changed; what is on the chain changes first,
+ * because it can fail. Like go-livepeer, which looks at a share only together with the cut.
  */
 async function setOrchestratorConfig(
   parameter: Parameters,
   money: OperatorMoney,
-  context: RouteContext,
+  context: RequestContext,
 ): Promise<Answer> {
   const isGiven = (name: string) => parameter(name) !== "";
   const hasPrice = isGiven("pricePerUnit") && isGiven("pixelsPerUnit");
   const price = hasPrice ? readPrice(parameter) : null;
   if (typeof price === "string") return errorAnswer(400, price);
-  // Like go-livepeer, which looks at a share only together with the other one.
-  if ((isGiven("blockRewardCut") && isGiven("feeShare")) || isGiven("serviceURI")) {
-    return errorAnswer(
-      501,
-      "blockRewardCut, feeShare and serviceURI need transactions, which Reprise does not make yet: nothing was changed, send the price alone",
-    );
+  const cuts = isGiven("blockRewardCut") && isGiven("feeShare") ? readCuts(parameter, configPrefixes) : null;
+  if (typeof cuts === "string") return errorAnswer(400, cuts);
+  const serviceUri = isGiven("serviceURI") ? parameter("serviceURI") : null;
+  if (cuts !== null || serviceUri !== null) {
+    const result = await perform({ type: "set-config", cuts, serviceUri }, context);
+    if ("status" in result) return result;
+    if (result.type !== "done") return errorAnswer(result.type === "malformed" ? 400 : 500, result.text);
   }
   if (price === null) return textAnswer("");
   const refusal = await changePrice("default", parameter, money, context);
   return refusal === null ? textAnswer("") : errorAnswer(400, refusal);
+}
+
+/** Registers the account: the address first, then the stake, then the cuts, and the price when all of it is done. */
+async function activateOrchestrator(
+  parameter: Parameters,
+  money: OperatorMoney,
+  context: RequestContext,
+): Promise<Answer> {
+  const cuts = readCuts(parameter, { rewardCut: "", feeShare: "" });
+  if (typeof cuts === "string") return errorAnswer(400, cuts);
+  const price = readPrice(parameter);
+  if (typeof price === "string") return errorAnswer(400, price);
+  const [amount, lock] = [parameter("amount"), parameter("unbondingLockId")].map((text) =>
+    text === "" ? undefined : amountOf(text),
+  );
+  if (amount === null || lock === null) return errorAnswer(400, "failed to parse big integer");
+  const serviceUri = parameter("serviceURI");
+  const wanted = { type: "activate", cuts, serviceUri, amount: amount ?? 0n, lock: lock ?? null } as const;
+  const result = await perform(wanted, context);
+  if ("status" in result) return result;
+  if (result.type !== "done") {
+    const isTheirs = result.type === "malformed" || result.text === "orchestrator already registered";
+    return errorAnswer(isTheirs ? 400 : 500, result.text);
+  }
+  const refusal = await changePrice("default", parameter, money, context);
+  return refusal === null ? textAnswer("") : errorAnswer(400, refusal);
+}
+
+const configPrefixes = {
+  rewardCut: "Cannot convert block reward cut: ",
+  feeShare: "Cannot convert fee share: ",
+};
+
+function readCuts(
+  parameter: Parameters,
+  prefixes: { readonly rewardCut: string; readonly feeShare: string },
+): OperatorCuts | string {
+  const rewardCut = readPercent(parameter("blockRewardCut"));
+  if ("text" in rewardCut) return `${prefixes.rewardCut}${rewardCut.text}`;
+  const feeShare = readPercent(parameter("feeShare"));
+  if ("text" in feeShare) return `${prefixes.feeShare}${feeShare.text}`;
+  return { rewardCut: rewardCut.parts, feeShare: feeShare.parts };
 }
 
 /** A text for an error answer: not as long as a form may be. */

@@ -6,6 +6,13 @@ import { type Form, type FormBody, formBytesMax, formTooLargeText, readForm } fr
 import { refusalOf } from "./originCheck.ts";
 import type { OperatorNode, OperatorNotice } from "./ports.ts";
 import { answerRequest } from "./routes.ts";
+import { answerTickets, ticketPath } from "./ticketRoutes.ts";
+import {
+  answerTransactions,
+  callBytesMax,
+  type TransactionHttp,
+  transactionPath,
+} from "./transactionRoutes.ts";
 import { cleanPath, decodePath } from "./urlPath.ts";
 
 export type OperatorPortOptions = {
@@ -74,50 +81,84 @@ async function handle(
     write(request, response, redirect(query === "" ? cleaned : `${cleaned}?${query}`));
     return;
   }
+  if (path === transactionPath || path.startsWith(`${transactionPath}/`)) {
+    const http = transactionHttp(request, path);
+    write(request, response, await answerTransactions(http, options.node.transactions ?? null));
+    return;
+  }
+  if (path.startsWith(`${ticketPath}/`)) {
+    const http = transactionHttp(request, path);
+    write(request, response, await answerTickets(http, options.node.tickets ?? null));
+    return;
+  }
   const answer = await answerRequest(
-    { method: request.method ?? "GET", path, readForm: () => formOf(request, query) },
+    {
+      method: request.method ?? "GET",
+      path,
+      isLoopback: isLoopback(request.socket.remoteAddress ?? ""),
+      header: (name) => headerOf(request, name),
+      readForm: () => formOf(request, query),
+    },
     { node: options.node, notify: (notice) => options.onNotice?.(notice) },
   );
   write(request, response, answer);
 }
 
-function originOf(request: IncomingMessage) {
-  const header = (name: string) => {
-    const value = request.headers[name];
-    return typeof value === "string" ? value : null;
-  };
+function transactionHttp(request: IncomingMessage, path: string): TransactionHttp {
+  const address = request.socket.remoteAddress ?? "";
   return {
-    host: header("host"),
-    origin: header("origin"),
-    referer: header("referer"),
-    secFetchSite: header("sec-fetch-site"),
+    method: request.method ?? "GET",
+    path,
+    authorization: headerOf(request, "authorization"),
+    contentType: headerOf(request, "content-type"),
+    isLoopback: isLoopback(address),
+    readBody: () => readBody(request, callBytesMax),
   };
+}
+
+/** Source: RFC 1122 3.2.1.3, RFC 4291 2.5.3 and 2.5.5.2. */
+function isLoopback(address: string): boolean {
+  return address === "::1" || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/i.test(address);
+}
+
+function originOf(request: IncomingMessage) {
+  return {
+    host: headerOf(request, "host"),
+    origin: headerOf(request, "origin"),
+    referer: headerOf(request, "referer"),
+    secFetchSite: headerOf(request, "sec-fetch-site"),
+  };
+}
+
+function headerOf(request: IncomingMessage, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : null;
 }
 
 async function formOf(request: IncomingMessage, query: string): Promise<Form> {
   const hasReadBody = request.method === "POST" || request.method === "PUT" || request.method === "PATCH";
   if (!hasReadBody) return readForm(query, null);
-  const bytes = await readBody(request);
+  const bytes = await readBody(request, formBytesMax);
   if (bytes === null) return { type: "bad", text: formTooLargeText };
   const contentType = request.headers["content-type"] ?? null;
   const body: FormBody = { contentType, bytes };
   return readForm(query, body);
 }
 
-/** The whole body; null when it is longer than a form may be. A body that does not come in time ends the request. */
-async function readBody(request: IncomingMessage): Promise<Uint8Array | null> {
+/** The whole body; null when it is longer than `bytesMax`. A body that does not come in time ends the request. */
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array | null> {
   const timer = setTimeout(() => request.destroy(), requestTimeoutMs);
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
     for await (const chunk of request as AsyncIterable<Uint8Array>) {
       length += chunk.length;
-      if (length <= formBytesMax) chunks.push(chunk);
+      if (length <= bytesMax) chunks.push(chunk);
     }
   } finally {
     clearTimeout(timer);
   }
-  return length > formBytesMax ? null : Buffer.concat(chunks);
+  return length > bytesMax ? null : Buffer.concat(chunks);
 }
 
 function redirect(target: string): Answer {
@@ -133,7 +174,7 @@ function redirect(target: string): Answer {
 
 function write(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
-  let body = Buffer.from(answer.body, "utf8");
+  let body = typeof answer.body === "string" ? Buffer.from(answer.body, "utf8") : Buffer.from(answer.body);
   const headers: Record<string, string | number> = { ...answer.headers };
   if (answer.contentType !== null) headers["Content-Type"] = answer.contentType;
   if (isGzipWorth(request, answer)) {

@@ -1,8 +1,11 @@
-import { checksumHex } from "../protocol/account.ts";
 import { formatRational } from "../protocol/rational.ts";
 import { type Answer, errorAnswer, jsonAnswer, textAnswer } from "./answer.ts";
+import { actionHandlers } from "./actionRoutes.ts";
+import { chainReadHandlers } from "./chainReadRoutes.ts";
 import { chainRoutes } from "./chainRoutes.ts";
+import { chainSettingHandlers } from "./chainSettingRoutes.ts";
 import {
+  type ChainHandler,
   type Handler,
   type OperatorRequest,
   type Parameters,
@@ -10,7 +13,7 @@ import {
   withParameters,
 } from "./handler.ts";
 import { moneyHandlers } from "./moneyRoutes.ts";
-import type { OperatorChain, OperatorNode } from "./ports.ts";
+import type { OperatorNode } from "./ports.ts";
 
 /**
  * The profile names that go-livepeer lists, in a fixed order (its own is random).
@@ -72,16 +75,11 @@ const handlers: Readonly<Record<string, Handler>> = {
   "/debug": () => textAnswer("\n\nLatestPlaylist: <nil>"),
 };
 
-/**
- * What a node on a chain knows without asking it.
- *
- * Source: operator sheet 2.2.
- */
-const chainFacts: Readonly<Record<string, (chain: OperatorChain) => string>> = {
-  "/ethAddr": (chain) => checksumHex(chain.account),
-  "/minGasPrice": (chain) => String(chain.minGasPrice()),
-  // Empty when there is no limit.
-  "/maxGasPrice": (chain) => String(chain.maxGasPrice() ?? ""),
+/** Routes of a node on a chain. The others of `chainRoutes` are not served there yet. */
+const chainHandlers: Readonly<Record<string, ChainHandler>> = {
+  ...chainReadHandlers,
+  ...chainSettingHandlers,
+  ...actionHandlers,
 };
 
 /** The answer to a path that does not exist. Source: Go net/http NotFound. */
@@ -94,15 +92,30 @@ export function answerRequest(request: OperatorRequest, context: RouteContext): 
   const { money, chain } = context.node;
   const moneyHandler = money === null ? null : moneyHandlers(money)[path];
   if (moneyHandler !== undefined && moneyHandler !== null) return moneyHandler(request, context);
-  if (chain !== null && Object.hasOwn(chainFacts, path)) return textAnswer(chainFacts[path]?.(chain) ?? "");
   const chainRoute = Object.hasOwn(chainRoutes, path) ? chainRoutes[path] : undefined;
   if (chainRoute === undefined) return notFound;
-  // go-livepeer answers these on a chain: saying there that the client is missing would send people looking for it.
-  const refuse = () =>
-    chain === null
-      ? errorAnswer(500, "missing ETH client")
-      : errorAnswer(501, `${path} is not served by Reprise yet`);
-  return chainRoute.isFormFirst ? withParameters(chainRoute.required, refuse)(request, context) : refuse();
+  const { isFormFirst, required } = chainRoute;
+  if (chain === null) {
+    const refuse = () => errorAnswer(500, "missing ETH client");
+    return isFormFirst ? withParameters(required, refuse)(request, context) : refuse();
+  }
+  const handle = chainHandlers[path] ?? notServed(path);
+  const run = (parameter: Parameters) => handle(parameter, { ...context, chain, request });
+  return isFormFirst ? withParameters(required, run)(request, context) : withAnyForm(request, run);
+}
+
+/** A form that cannot be read holds no parameters. Source: Go net/http FormValue. */
+async function withAnyForm(
+  request: OperatorRequest,
+  run: (parameter: Parameters) => Answer | Promise<Answer>,
+): Promise<Answer> {
+  const form = await request.readForm();
+  return run((name) => (form.type === "form" ? (form.values.get(name) ?? "") : ""));
+}
+
+/** go-livepeer answers these on a chain: saying there that the client is missing would send people looking for it. */
+function notServed(path: string): ChainHandler {
+  return () => errorAnswer(501, `${path} is not served by Reprise: use \`bun run cli\``);
 }
 
 function setLogLevel(parameter: Parameters, { node, notify }: RouteContext): Answer {

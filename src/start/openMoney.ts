@@ -1,12 +1,24 @@
+import type { ChainRpc } from "../chain/chainRpc.ts";
+import { openChainDesk } from "../chain/chainDesk.ts";
 import { type OpenedChain, openChain } from "../chain/openChain.ts";
+import { openSigner } from "../chain/signer.ts";
 import { openPriceFeed, type PriceFeed } from "../chain/priceFeed.ts";
 import type { ChainConfig, PriceSetting, PricingConfig } from "../config/config.ts";
 import { TicketKeys } from "../config/ticketKeyFile.ts";
 import type { LogReader } from "../events/log/reader.ts";
 import { TicketVerifier } from "../native/ticketVerifier.ts";
-import type { MoneyChange, OperatorChain, OperatorMoney } from "../operator/ports.ts";
+import { createOperatorToken } from "../config/operatorTokenFile.ts";
+import type {
+  MoneyChange,
+  OperatorChain,
+  OperatorMoney,
+  OperatorActions,
+  OperatorTickets,
+  OperatorTransactions,
+} from "../operator/ports.ts";
 import type { HmacSha256 } from "../protocol/authToken.ts";
 import { checksumHex } from "../protocol/account.ts";
+import { toHex } from "../protocol/bytes.ts";
 import { isFixedCurrency, weiPerCurrency } from "../protocol/currency.ts";
 import type { Price } from "../protocol/price.ts";
 import { divide, multiply } from "../protocol/rational.ts";
@@ -18,6 +30,12 @@ import type { Hex } from "../shared/brand.ts";
 import { countVerdicts, showChain } from "../telemetry/repriseMetrics.ts";
 import type { Account } from "./openAccount.ts";
 import type { NodeTelemetry } from "./openNodeTelemetry.ts";
+import { type OpenOffice, openOffice } from "./openOffice.ts";
+import { operatorActions } from "./operatorActions.ts";
+import { gasBoundsOf, operatorChain } from "./operatorChain.ts";
+import { operatorTickets } from "./operatorTickets.ts";
+import { operatorTransactions } from "./operatorTransactions.ts";
+import { spendingGauges } from "./spendingGauges.ts";
 import { StartError } from "./startError.ts";
 
 export type OpenMoneyParts = {
@@ -41,6 +59,11 @@ export type OpenMoney = {
   readonly resumed: ReturnType<Money["resume"]>;
   readonly forOperator: OperatorMoney;
   readonly chainForOperator: OperatorChain;
+  readonly transactionsForOperator: OperatorTransactions;
+  readonly ticketsForOperator: OperatorTickets;
+  readonly actionsForOperator: OperatorActions;
+  /** Rounds, rewards, redemption, transactions. */
+  readonly office: OpenOffice;
   /**
    * Resolves when every price is known that can be: at once, or after the first reading of the price feed.
    *
@@ -52,6 +75,10 @@ export type OpenMoney = {
 
 /** How often the ticket secret is looked at for its age. Milliseconds. */
 const rotationMs = 3_600_000;
+/** How long the end of the node waits for what spends gas. Milliseconds. */
+const idleMaxMs = 10_000;
+/** A transaction that was just sent is looked for after this. Milliseconds. */
+const sentMs = 1_000;
 
 /** Opens the chain, the till and everything between. The host must have started. */
 export function openMoney(parts: OpenMoneyParts): OpenMoney {
@@ -60,15 +87,27 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
   const seed = chainSeed(host, account.recipient);
   const secrets = TicketKeys.open(parts.dataDir, edge.randomBytes, edge.nowMs());
   const verifier = new TicketVerifier();
+  const gasBounds = gasBoundsOf(parts.chain);
   let money: Money | null = null;
+  let office: OpenOffice | null = null;
   const chain = openChain({
-    url: parts.chain.url,
+    urls: parts.chain.urls,
+    accounts: account.signerKeys.map(({ account: own }) => own),
+    onLook: (look) => {
+      void office?.tick(look).then((ms) => {
+        if (ms !== null) chain.pollSoon(ms);
+      });
+    },
     controller: parts.chain.controller,
     recipient: account.recipient,
     network: parts.chain.network,
     pollMs: parts.chain.pollMs,
-    minGasPrice: parts.chain.minGasPrice,
-    maxGasPrice: parts.chain.maxGasPrice ?? 0n,
+    get minGasPrice() {
+      return gasBounds.min;
+    },
+    get maxGasPrice() {
+      return gasBounds.max ?? 0n;
+    },
     nowMs: edge.nowMs,
     ...(edge.monotonicMs === undefined ? {} : { monotonicMs: edge.monotonicMs }),
     seed,
@@ -88,6 +127,8 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     redeemGas: parts.chain.redeemGas,
     isAdjusted: pricing.isAutoAdjusted,
     maxGatewayLoss: pricing.maxGatewayLoss,
+    pendingRedemptions: (sender) => office?.redemption.inFlight(sender) ?? 0n,
+    hasRedemptionDesk: true,
     onRefused: (sender, { code, exposure }) => {
       const fields = { sender: checksumHex(sender), code, ...exposure };
       // Anybody may ask with a fresh key: strangers are no news.
@@ -102,39 +143,86 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     },
     onFault: parts.onFault,
   });
-  const { nonces } = money;
+  const { nonces, solvency } = money;
+  const showSpending = spendingGauges({
+    ...{ metrics: reprise.spending, reader: parts.reader, rpc: chain.rpc, payer: account.redeemer },
+    look: () => chain.look(),
+    nowMs: edge.nowMs,
+  });
+  const signer = openSigner(account.signerKeys.map(({ privateKey }) => privateKey));
+  const desk = openChainDesk({
+    rpc: chain.rpc,
+    contracts: () => chain.contracts(),
+    look: () => chain.freshLook(),
+    recipient: toHex(account.recipient),
+    chainId: () => chain.chainId(),
+    nowMs: edge.nowMs,
+    furtherRegistries: parts.chain.aiServiceRegistry === null ? [] : [parts.chain.aiServiceRegistry],
+  });
+  office = openOffice({
+    ...{ chain: parts.chain, account, desk, signer, host, edge, logger, reader: parts.reader },
+    feeMax: () => gasBounds.max,
+    onOpened: (sender, faceValue) => solvency.opened(sender, faceValue, edge.nowMs()),
+    onEnded: (sender, faceValue) => solvency.ended(sender, faceValue),
+    onFault: parts.onFault,
+  });
+  const { transactions, office: desks } = office;
   registry.beforeCollect(() => {
-    livepeer.gasPrices(chain.gasPrice(), parts.chain.minGasPrice, parts.chain.maxGasPrice);
+    livepeer.gasPrices(chain.gasPrice(), gasBounds.min, gasBounds.max);
     reprise.noncesRemembered.set(nonces.size);
+    showSpending();
     showChain(reprise, { trouble: chain.trouble, readAtMs: chain.clock()?.readAtMs ?? null }, edge.nowMs());
   });
   // At once: what the outbox owes is delivered soon, and it must find its accounts.
   const resumed = money.resume();
-  const prices = new Prices(money, parts);
+  const prices = new Prices(money, parts, chain.rpc);
   prices.start();
   const rotation = setInterval(() => {
     const error = secrets.rotate(edge.nowMs());
     if (error !== null) logger.error("The ticket secret is older than it should be", { error });
   }, rotationMs);
   rotation.unref();
+  const monotonicMs = edge.monotonicMs ?? ((): number => performance.now());
+  const token = createOperatorToken(parts.dataDir, edge.randomBytes);
+  const transactionsForOperator = operatorTransactions({
+    ...{ token, transactions, reader: parts.reader, account: toHex(account.identity.account) },
+    look: () => chain.freshLook(),
+    committed: () => host.committed(),
+    onPlanned: () => chain.pollSoon(sentMs),
+  });
   return {
     money,
     chain,
     resumed,
     forOperator: prices.forOperator,
-    chainForOperator: {
-      get chainId() {
-        return chain.chainId() ?? seed.chainId ?? 0n;
-      },
-      account: account.identity.account,
-      minGasPrice: () => parts.chain.minGasPrice,
-      maxGasPrice: () => parts.chain.maxGasPrice,
-    },
+    office,
+    transactionsForOperator,
+    ticketsForOperator: operatorTickets({
+      ...{ token, redemption: office.redemption },
+      committed: () => host.committed(),
+      onWanted: () => chain.pollSoon(sentMs),
+    }),
+    actionsForOperator: operatorActions({
+      ...{ account, monotonicMs, rpc: chain.rpc, config: parts.chain, bounds: gasBounds },
+      transactions: transactionsForOperator,
+      sleep: (ms) => Bun.sleep(ms),
+    }),
+    chainForOperator: operatorChain({
+      ...{ account, rpc: chain.rpc, config: parts.chain, bounds: gasBounds },
+      chainId: () => chain.chainId() ?? seed.chainId ?? 0n,
+      monotonicMs,
+    }),
     ready: () => prices.ready(),
     close: async () => {
       clearInterval(rotation);
       prices.close();
       chain.close();
+      // What waits for a disk that takes nothing must not keep the node from ending.
+      const limit = Promise.withResolvers<void>();
+      const timer = setTimeout(limit.resolve, idleMaxMs);
+      await Promise.race([desks.idle(), limit.promise]);
+      clearTimeout(timer);
+      signer.erase();
       await verifier.close();
       account.erase();
     },
@@ -145,11 +233,13 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
 class Prices {
   readonly #money: Money;
   readonly #parts: OpenMoneyParts;
+  readonly #rpc: ChainRpc;
   readonly #settings = new Map<string, PriceSetting>();
   #feed: PriceFeed | null = null;
 
-  constructor(money: Money, parts: OpenMoneyParts) {
+  constructor(money: Money, parts: OpenMoneyParts, rpc: ChainRpc) {
     this.#money = money;
+    this.#rpc = rpc;
     this.#parts = parts;
   }
 
@@ -187,7 +277,7 @@ class Prices {
   #openFeed(): PriceFeed {
     const { chain, edge, telemetry } = this.#parts;
     this.#feed ??= openPriceFeed({
-      url: chain.url,
+      rpc: this.#rpc,
       address: chain.priceFeed,
       nowMs: edge.nowMs,
       seed: null,

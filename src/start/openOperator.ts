@@ -45,6 +45,9 @@ export function openOperator({
       setVerbosity: (next) => verbosity.set(next),
       money: money?.forOperator ?? null,
       chain: money?.chainForOperator ?? null,
+      transactions: money?.transactionsForOperator ?? null,
+      tickets: money?.ticketsForOperator ?? null,
+      actions: money?.actionsForOperator ?? null,
       unhealthyReason: () => node.unhealthyReason(),
       metrics: config.telemetry.isMonitored
         ? { contentType: expositionContentType, expose: () => registry.expose() }
@@ -60,6 +63,7 @@ export function openOperator({
       }
       const { type, ...fields } = notice;
       if (type === "changed") logger.info("The operator changed a setting", fields);
+      else if (type === "action") logger.info("The operator asked for an action", fields);
       else logger.debug(`Operator port: ${type}`, fields);
     },
   });

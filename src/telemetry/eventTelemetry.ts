@@ -3,12 +3,17 @@ import type { EventOf } from "../events/definition.ts";
 import { parseStreamId, type RecordedEvent } from "../events/envelope.ts";
 import type { PricingEvent } from "../events/pricing.ts";
 import type { SegmentEvent, segmentAccepted } from "../events/segment.ts";
+import type { RoundEvent } from "../events/round.ts";
 import type { SessionEvent } from "../events/session.ts";
 import type { TicketEvent } from "../events/ticket.ts";
+import type { TransactionEvent } from "../events/transaction.ts";
+import type { WalletEvent } from "../events/wallet.ts";
+import type { WatchEvent } from "../events/watch.ts";
 import type { LivepeerMetrics, StreamLabels } from "./livepeerMetrics.ts";
 import type { Logger } from "./logger.ts";
 import { MoneyTelemetry, type OpenMoneyFacts } from "./moneyTelemetry.ts";
 import type { RepriseMetrics } from "./repriseMetrics.ts";
+import { type OpenTransactionFacts, SpendingTelemetry } from "./spendingTelemetry.ts";
 import type { Span, Tracer } from "./tracing.ts";
 
 export type EventTelemetryOptions = {
@@ -35,12 +40,15 @@ type Walk = {
 export class EventTelemetry {
   readonly #options: EventTelemetryOptions;
   readonly #money: MoneyTelemetry;
+  readonly #spending: SpendingTelemetry;
   readonly #walks = new Map<string, Walk>();
   readonly #begun = new Map<string, Span>();
 
   constructor(options: EventTelemetryOptions) {
     this.#options = options;
     this.#money = new MoneyTelemetry(options);
+    const { livepeer, logger, reprise } = options;
+    this.#spending = new SpendingTelemetry({ livepeer, logger, spending: reprise.spending });
   }
 
   /** Opens the trace of a segment that is about to be accepted. Null when tracing is off. */
@@ -55,6 +63,11 @@ export class EventTelemetry {
   /** Takes up the accounts and winning tickets that are open at a start. On-chain only. */
   resumeMoney(open: OpenMoneyFacts): void {
     this.#money.resume(open);
+  }
+
+  /** Takes up the transactions that are under way at a start. On-chain only. */
+  resumeTransactions(open: Iterable<OpenTransactionFacts>): void {
+    this.#spending.resume(open);
   }
 
   onRecorded(recorded: RecordedEvent): void {
@@ -74,6 +87,18 @@ export class EventTelemetry {
         return;
       case "pricing":
         this.#money.onPricing(event as PricingEvent);
+        return;
+      case "transaction":
+        this.#spending.onTransaction(recorded, event as TransactionEvent);
+        return;
+      case "round":
+        this.#spending.onRound(recorded, event as RoundEvent);
+        return;
+      case "wallet":
+        this.#spending.onWallet(recorded, event as WalletEvent);
+        return;
+      case "watch":
+        this.#spending.onWatch(event as WatchEvent);
         return;
       default:
     }

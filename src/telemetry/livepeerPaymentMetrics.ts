@@ -29,6 +29,10 @@ export type LivepeerPaymentMetrics = {
   paymentError(sender: Hex, text: string, manifestId?: string): void;
   /** The broker paid out a ticket that we redeemed. */
   ticketRedeemed(sender: Hex, faceValueWei: bigint): void;
+  /** A redemption came to nothing: refused, reverted, or left out of its batch. */
+  redemptionError(): void;
+  /** A round ended without our reward, or a call of it failed. */
+  rewardError(): void;
   /** Ticket parameters were made for a gateway, or would have been but for its funds. */
   ticketParamsMade(sender: Hex, faceValueWei: bigint, maxFloatWei: bigint): void;
   /** The price that a gateway is told with the answer to a segment. Wei per unit. */
@@ -100,6 +104,8 @@ export function createLivepeerPaymentMetrics(options: LivepeerPaymentMetricsOpti
     },
     ticketRedeemed: (sender, faceValueWei) =>
       families.valueRedeemed.add(gweiOf(faceValueWei), senderValues(sender)),
+    redemptionError: () => families.redemptionErrors.add(1),
+    rewardError: () => families.rewardErrors.add(1),
     ticketParamsMade(sender, faceValueWei, maxFloatWei) {
       const values = [nameOf(sender)];
       families.faceValue.set(gweiOf(faceValueWei), values);
@@ -135,6 +141,8 @@ function registerFamilies({ registry, isPerStream }: LivepeerPaymentMetricsOptio
       family("payment_recv_errors", "Errors when receiving payments", [...stream, "error_code"]),
     ),
     valueRedeemed: registry.counter(family("value_redeemed", "Winning ticket value redeemed", sender)),
+    redemptionErrors: registry.counter(family("ticket_redemption_errors", "Errors when redeeming tickets")),
+    rewardErrors: registry.counter(family("reward_call_errors", "Errors when calling rewards")),
     faceValue: registry.gauge(
       family("gateway_ticket_face_value", "Last ticket face value for the gateway node", ["sender"]),
     ),

@@ -31,7 +31,12 @@ export type OpenMoneyFacts = {
   }>;
 };
 
-type OpenTicket = { readonly sender: Hex | null; readonly faceValue: bigint };
+type OpenTicket = {
+  readonly sender: Hex | null;
+  readonly faceValue: bigint;
+  /** Null while nobody has redeemed it, as far as this life of the node knows. */
+  isPaidByUs: boolean | null;
+};
 
 /** Payments of a session that is not open yet, whose stream has no name therefore. */
 type Unnamed = {
@@ -66,7 +71,7 @@ export class MoneyTelemetry {
   /** Takes up what an earlier life of the node left open. Call once on-chain, before the first payment. */
   resume({ accounts, tickets }: OpenMoneyFacts): void {
     for (const id of accounts) this.#accounts.add(id);
-    for (const { id, sender, faceValue } of tickets) this.#open(id, { sender, faceValue });
+    for (const { id, sender, faceValue } of tickets) this.#open(id, { sender, faceValue, isPaidByUs: null });
     this.#options.reprise.accountsOpen.set(this.#accounts.size);
     this.#showTickets();
   }
@@ -104,7 +109,7 @@ export class MoneyTelemetry {
     const ticketHash = parseStreamId(stream).id;
     if (event.type === "TicketWon") {
       const { sender, faceValue, lastValidRound } = event;
-      this.#open(ticketHash, { sender, faceValue });
+      this.#open(ticketHash, { sender, faceValue, isPaidByUs: null });
       this.#showTickets();
       // What reveals the secret number stays out of the logs.
       logger.info("A ticket won", {
@@ -118,26 +123,78 @@ export class MoneyTelemetry {
       });
       return;
     }
-    const ticket = this.#tickets.get(ticketHash);
-    if (this.#tickets.delete(ticketHash)) this.#atRisk -= ticket?.faceValue ?? 0n;
-    this.#showTickets();
+    const ticket = this.#tickets.get(ticketHash) ?? null;
     const sender = ticket?.sender ?? null;
     const named = { ticketHash, sender: sender === null ? null : checksummed(sender) };
-    if (event.type === "TicketExpired") {
-      reprise.ticketsExpiredGwei.add(gweiOf(event.loss));
-      const { round, loss } = event;
-      logger.error("A winning ticket expired: nobody redeemed it in time", {
-        ...named,
-        lossWei: loss,
-        round,
-      });
-      return;
+    switch (event.type) {
+      case "TicketExpired":
+        this.#close(ticketHash);
+        reprise.ticketsExpiredGwei.add(gweiOf(event.loss));
+        logger.error("A winning ticket expired: nobody redeemed it in time", {
+          ...named,
+          lossWei: event.loss,
+          round: event.round,
+        });
+        return;
+      case "TicketRefused":
+        this.#close(ticketHash);
+        livepeer.redemptionError();
+        reprise.ticketsRefusedGwei.add(gweiOf(event.loss));
+        logger.error("The broker will never take a winning ticket", {
+          ...named,
+          lossWei: event.loss,
+          text: event.text,
+        });
+        return;
+      case "TicketRedeemed": {
+        this.#close(ticketHash);
+        const { txHash, round } = event;
+        logger.info("A winning ticket was redeemed", { ...named, txHash, round });
+        // Somebody else redeemed it: the money came, but not by our doing.
+        const isOurs = ticket?.isPaidByUs ?? txHash !== null;
+        if (isOurs && ticket !== null && sender !== null) livepeer.ticketRedeemed(sender, ticket.faceValue);
+        return;
+      }
+      default:
+        this.#onRedemption(ticketHash, named, event);
     }
-    const { txHash, round } = event;
-    logger.info("A winning ticket was redeemed", { ...named, txHash, round });
-    // Without a transaction of ours somebody else redeemed it: the money came, but not by our doing.
-    if (txHash !== null && ticket !== undefined && sender !== null) {
-      livepeer.ticketRedeemed(sender, ticket.faceValue);
+  }
+
+  /** What happens to a ticket on its way to its end. */
+  #onRedemption(
+    ticketHash: string,
+    named: { readonly ticketHash: string; readonly sender: string | null },
+    event: Exclude<TicketEvent, { type: "TicketWon" | "TicketExpired" | "TicketRefused" | "TicketRedeemed" }>,
+  ): void {
+    const { logger, livepeer, reprise } = this.#options;
+    const ticket = this.#tickets.get(ticketHash);
+    switch (event.type) {
+      case "TicketPaid": {
+        if (ticket !== undefined) ticket.isPaidByUs = event.transaction !== null;
+        const { transaction, txHash, block, amount } = event;
+        logger.info("A winning ticket was paid", { ...named, transaction, txHash, block, amountWei: amount });
+        return;
+      }
+      case "TicketUnpaid":
+        if (ticket !== undefined) ticket.isPaidByUs = null;
+        logger.warn("A re-org took the payment of a winning ticket back", { ...named, block: event.block });
+        return;
+      case "RedemptionReturned": {
+        const { transaction, cause, text } = event;
+        livepeer.redemptionError();
+        logger.warn("A transaction did not redeem its ticket", { ...named, transaction, cause, text });
+        return;
+      }
+      case "RedemptionPostponed":
+        reprise.redemptionsPostponed.add(1, [event.cause]);
+        logger.info("A winning ticket waits", { ...named, cause: event.cause, text: event.text });
+        return;
+      case "RedemptionSubmitted":
+        logger.debug("A winning ticket is being redeemed", { ...named, transaction: event.transaction });
+        return;
+      case "TicketHeld":
+        logger.info(event.isHeld ? "A winning ticket is kept back" : "A winning ticket is let go", named);
+        return;
     }
   }
 
@@ -241,6 +298,12 @@ export class MoneyTelemetry {
     if (this.#tickets.has(id)) return;
     this.#tickets.set(id, ticket);
     this.#atRisk += ticket.faceValue;
+  }
+
+  #close(id: string): void {
+    const ticket = this.#tickets.get(id);
+    if (this.#tickets.delete(id)) this.#atRisk -= ticket?.faceValue ?? 0n;
+    this.#showTickets();
   }
 
   #showTickets(): void {

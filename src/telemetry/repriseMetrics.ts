@@ -1,5 +1,6 @@
 import type { UnixMs } from "../shared/brand.ts";
 import type { Counter, Gauge, Histogram, MetricsRegistry } from "./metrics.ts";
+import { createSpendingMetrics, type SpendingMetrics } from "./spendingMetrics.ts";
 
 /** Metrics that only Reprise has. Seconds and bytes, as Prometheus asks for. */
 export type RepriseMetrics = {
@@ -30,6 +31,10 @@ export type RepriseMetrics = {
   readonly ticketsOpenGwei: Gauge;
   /** Face value of winning tickets that expired unredeemed. Gwei. */
   readonly ticketsExpiredGwei: Counter;
+  /** Face value of winning tickets that the broker will never take. Gwei. */
+  readonly ticketsRefusedGwei: Counter;
+  /** Times that a due ticket could not be redeemed; label `cause`. */
+  readonly redemptionsPostponed: Counter;
   /** Tickets whose signatures were checked; label `result`, see {@link countVerdicts}. */
   readonly ticketsVerified: Counter;
   /** Nonces of parameters that may still be used. */
@@ -40,6 +45,8 @@ export type RepriseMetrics = {
   readonly chainReadable: Gauge;
   /** Since the last reading that succeeded. */
   readonly chainReadAgeSeconds: Gauge;
+  /** What the node does on its chain. */
+  readonly spending: SpendingMetrics;
 };
 
 /** Registers the `reprise_*` metrics. */
@@ -87,6 +94,12 @@ export function createRepriseMetrics(registry: MetricsRegistry): RepriseMetrics 
     ticketsExpiredGwei: registry.counter(
       family("tickets_expired_gwei_total", "Face value of winning tickets that nobody redeemed in time"),
     ),
+    ticketsRefusedGwei: registry.counter(
+      family("tickets_refused_gwei_total", "Face value of winning tickets that the broker never takes"),
+    ),
+    redemptionsPostponed: registry.counter(
+      family("redemptions_postponed_total", "Times that a due ticket could not be redeemed", ["cause"]),
+    ),
     ticketsVerified: registry.counter(
       family("tickets_verified_total", "Tickets whose signatures were checked", ["result"]),
     ),
@@ -102,6 +115,7 @@ export function createRepriseMetrics(registry: MetricsRegistry): RepriseMetrics 
     chainReadAgeSeconds: registry.gauge(
       family("chain_read_age_seconds", "Time since the chain was last read with success"),
     ),
+    spending: createSpendingMetrics(registry),
   };
 }
 

@@ -26,21 +26,3 @@ contract Controller {
         paused = false;
     }
 }
-
-/// What every other contract of the protocol shares: it knows the Controller and finds its neighbours there.
-abstract contract Managed {
-    Controller public immutable controller;
-
-    constructor(Controller controller_) {
-        controller = controller_;
-    }
-
-    modifier whenSystemNotPaused() {
-        require(!controller.paused(), "system is paused");
-        _;
-    }
-
-    function neighbour(string memory name) internal view returns (address) {
-        return controller.getContract(keccak256(bytes(name)));
-    }
-}

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {BondingManager} from "./BondingManager.sol";
-import {Controller, Managed} from "./Controller.sol";
-import {RoundsManager} from "./RoundsManager.sol";
+import {Controller} from "./Controller.sol";
+import {Managed} from "./Managed.sol";
 
 /// Deposits, reserves and winning tickets: the rules, their order and their words as Livepeer has them, so that a
-/// ticket which pays here would pay there. It keeps all wei itself; BondingManager only counts the fees.
+/// ticket which pays here would pay there. The Minter keeps all wei; BondingManager counts the fees.
 contract TicketBroker is Managed {
     struct Sender {
         uint256 deposit;
@@ -50,39 +49,42 @@ contract TicketBroker is Managed {
     event Unlock(address indexed sender, uint256 startRound, uint256 endRound);
     event UnlockCancelled(address indexed sender);
     event Withdrawal(address indexed sender, uint256 deposit, uint256 reserve);
+    event ParameterUpdate(string param);
 
     /// The order of secp256k1, halved: signatures with a larger s have a twin.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
-    uint256 public immutable unlockPeriod;
-    uint256 public immutable ticketValidityPeriod;
+    uint256 public unlockPeriod;
+    uint256 public ticketValidityPeriod;
     mapping(bytes32 => bool) public usedTickets;
     mapping(address => Sender) private senders;
     mapping(address => Reserve) private reserves;
 
-    constructor(Controller controller_, uint256 unlockPeriod_, uint256 validity_) Managed(controller_) {
-        unlockPeriod = unlockPeriod_;
-        ticketValidityPeriod = validity_;
+    constructor(Controller controller_) Managed(controller_) {}
+
+    function setUnlockPeriod(uint256 period) external {
+        unlockPeriod = period;
+        emit ParameterUpdate("unlockPeriod");
+    }
+
+    function setTicketValidityPeriod(uint256 period) external {
+        require(period > 0, "ticketValidityPeriod must be greater than 0");
+        ticketValidityPeriod = period;
+        emit ParameterUpdate("ticketValidityPeriod");
     }
 
     function fundDeposit() external payable whenSystemNotPaused {
-        cancelRunningUnlock();
-        addDeposit(msg.value);
+        addDeposit(msg.sender, msg.value);
+        hand(msg.value);
     }
 
     function fundReserve() external payable whenSystemNotPaused {
-        cancelRunningUnlock();
-        addReserve(msg.value);
+        addReserve(msg.sender, msg.value);
+        hand(msg.value);
     }
 
-    function fundDepositAndReserve(uint256 deposit, uint256 reserve) external payable whenSystemNotPaused {
-        require(
-            msg.value == deposit + reserve,
-            "msg.value does not equal sum of deposit amount and reserve amount"
-        );
-        cancelRunningUnlock();
-        addDeposit(deposit);
-        addReserve(reserve);
+    function fundDepositAndReserve(uint256 deposit, uint256 reserve) external payable {
+        fundDepositAndReserveFor(msg.sender, deposit, reserve);
     }
 
     function unlock() external whenSystemNotPaused {
@@ -96,7 +98,7 @@ contract TicketBroker is Managed {
 
     function cancelUnlock() external whenSystemNotPaused {
         require(senders[msg.sender].withdrawRound > 0, "no unlock request in progress");
-        cancelRunningUnlock();
+        cancelUnlockOf(msg.sender);
     }
 
     /// Leaves `withdrawRound` set: who took everything stays unlocked until it funds again.
@@ -109,17 +111,32 @@ contract TicketBroker is Managed {
         require(rounds().currentRound() >= sender.withdrawRound, "account is locked");
         sender.deposit = 0;
         reserves[msg.sender].funds = 0;
-        payable(msg.sender).transfer(deposit + reserve);
+        minter().trustedWithdrawETH(msg.sender, deposit + reserve);
         emit Withdrawal(msg.sender, deposit, reserve);
     }
 
-    function redeemWinningTicket(Ticket calldata ticket, bytes calldata sig, uint256 recipientRand)
+    /// Each ticket is a call of its own, and one that fails leaves no trace but a missing log.
+    function batchRedeemWinningTickets(
+        Ticket[] memory tickets,
+        bytes[] memory sigs,
+        uint256[] memory recipientRands
+    ) external whenSystemNotPaused whenRoundInitialized {
+        for (uint256 at = 0; at < tickets.length; at++) {
+            bytes memory data =
+                abi.encodeCall(this.redeemWinningTicket, (tickets[at], sigs[at], recipientRands[at]));
+            // Its failure is the point: the others go on.
+            (bool done,) = address(this).call(data);
+            done;
+        }
+    }
+
+    function redeemWinningTicket(Ticket memory ticket, bytes memory sig, uint256 recipientRand)
         external
         whenSystemNotPaused
+        whenRoundInitialized
     {
-        require(rounds().currentRoundInitialized(), "current round is not initialized");
         bytes32 ticketHash = getTicketHash(ticket);
-        requireWinner(ticket, ticketHash, sig, recipientRand);
+        uint256 creationRound = requireWinner(ticket, ticketHash, sig, recipientRand);
         Sender storage sender = senders[ticket.sender];
         uint256 withdrawRound = sender.withdrawRound;
         require(withdrawRound == 0 || rounds().currentRound() < withdrawRound, "sender is unlocked");
@@ -128,7 +145,6 @@ contract TicketBroker is Managed {
         usedTickets[ticketHash] = true;
         uint256 paid = takeFunds(ticket, sender);
         if (paid > 0) {
-            uint256 creationRound = uint256(bytes32(ticket.auxData[:32]));
             bonding().updateTranscoderWithFees(ticket.recipient, paid, creationRound);
             emit WinningTicketTransfer(ticket.sender, ticket.recipient, paid);
         }
@@ -143,29 +159,53 @@ contract TicketBroker is Managed {
         );
     }
 
+    function isUnlockInProgress(address holder) external view returns (bool) {
+        return senders[holder].withdrawRound > 0;
+    }
+
     function getSenderInfo(address holder)
         external
         view
         returns (Sender memory sender, ReserveInfo memory reserve)
     {
         sender = senders[holder];
-        reserve = ReserveInfo(remaining(holder), reserves[holder].claimedForRound[rounds().currentRound()]);
+        reserve = getReserveInfo(holder);
+    }
+
+    function getReserveInfo(address holder) public view returns (ReserveInfo memory) {
+        return ReserveInfo(remaining(holder), reserves[holder].claimedForRound[rounds().currentRound()]);
     }
 
     function claimedReserve(address holder, address claimant) external view returns (uint256) {
         return reserves[holder].claimedByAddress[rounds().currentRound()][claimant];
     }
 
+    /// Funding by the sender itself ends a running unlock.
+    function fundDepositAndReserveFor(address holder, uint256 deposit, uint256 reserve)
+        public
+        payable
+        whenSystemNotPaused
+    {
+        require(
+            msg.value == deposit + reserve,
+            "msg.value does not equal sum of deposit amount and reserve amount"
+        );
+        addDeposit(holder, deposit);
+        addReserve(holder, reserve);
+        hand(msg.value);
+    }
+
     function claimableReserve(address holder, address claimant) public view returns (uint256) {
+        if (!bonding().isActiveTranscoder(claimant)) return 0;
         uint256 poolSize = bonding().getTranscoderPoolSize();
-        if (!bonding().isActiveTranscoder(claimant) || poolSize == 0) return 0;
+        if (poolSize == 0) return 0;
         uint256 round = rounds().currentRound();
         Reserve storage reserve = reserves[holder];
         uint256 share = (reserve.funds + reserve.claimedForRound[round]) / poolSize;
         return share - reserve.claimedByAddress[round][claimant];
     }
 
-    function getTicketHash(Ticket calldata ticket) public pure returns (bytes32) {
+    function getTicketHash(Ticket memory ticket) public pure returns (bytes32) {
         return keccak256(
             abi.encodePacked(
                 ticket.recipient,
@@ -179,7 +219,11 @@ contract TicketBroker is Managed {
         );
     }
 
-    function requireWinner(Ticket calldata ticket, bytes32 hash, bytes calldata sig, uint256 rand) private view {
+    function requireWinner(Ticket memory ticket, bytes32 hash, bytes memory sig, uint256 rand)
+        private
+        view
+        returns (uint256)
+    {
         require(ticket.recipient != address(0), "ticket recipient is null address");
         require(ticket.sender != address(0), "ticket sender is null address");
         require(ticket.auxData.length == 64, "invalid length for ticket auxData: must be 64 bytes");
@@ -195,21 +239,29 @@ contract TicketBroker is Managed {
         require(!usedTickets[hash], "ticket is used");
         require(recoverSigner(hash, sig) == ticket.sender, "invalid signature over ticket hash");
         require(uint256(keccak256(abi.encodePacked(sig, rand))) < ticket.winProb, "ticket did not win");
+        return creationRound;
     }
 
-    function recoverSigner(bytes32 hash, bytes calldata sig) private pure returns (address) {
+    function recoverSigner(bytes32 hash, bytes memory sig) private pure returns (address) {
         require(sig.length == 65, "INVALID_SIGNATURE_LENGTH");
-        uint8 v = uint8(sig[64]);
+        bytes32 r;
+        bytes32 s;
+        uint8 v;
+        assembly {
+            r := mload(add(sig, 32))
+            s := mload(add(sig, 64))
+            v := byte(0, mload(add(sig, 96)))
+        }
         require(v == 27 || v == 28, "ECDSA: invalid signature");
-        require(uint256(bytes32(sig[32:64])) <= HALF_ORDER, "ECDSA: invalid signature 's' value");
+        require(uint256(s) <= HALF_ORDER, "ECDSA: invalid signature 's' value");
         bytes32 digest = keccak256(abi.encodePacked("\x19Ethereum Signed Message:\n32", hash));
-        address signer = ecrecover(digest, v, bytes32(sig[:32]), bytes32(sig[32:64]));
+        address signer = ecrecover(digest, v, r, s);
         require(signer != address(0), "ECDSA: invalid signature");
         return signer;
     }
 
     /// From the deposit first, then from the recipient's share of the reserve. May pay less than the face value.
-    function takeFunds(Ticket calldata ticket, Sender storage sender) private returns (uint256) {
+    function takeFunds(Ticket memory ticket, Sender storage sender) private returns (uint256) {
         if (ticket.faceValue <= sender.deposit) {
             sender.deposit -= ticket.faceValue;
             return ticket.faceValue;
@@ -230,31 +282,29 @@ contract TicketBroker is Managed {
         return deposit + claimed;
     }
 
-    function addDeposit(uint256 amount) private {
-        senders[msg.sender].deposit += amount;
-        emit DepositFunded(msg.sender, amount);
+    function addDeposit(address holder, uint256 amount) private {
+        cancelUnlockOf(holder);
+        senders[holder].deposit += amount;
+        emit DepositFunded(holder, amount);
     }
 
-    function addReserve(uint256 amount) private {
-        reserves[msg.sender].funds += amount;
-        emit ReserveFunded(msg.sender, amount);
+    function addReserve(address holder, uint256 amount) private {
+        cancelUnlockOf(holder);
+        reserves[holder].funds += amount;
+        emit ReserveFunded(holder, amount);
     }
 
-    function cancelRunningUnlock() private {
-        if (senders[msg.sender].withdrawRound == 0) return;
-        senders[msg.sender].withdrawRound = 0;
-        emit UnlockCancelled(msg.sender);
+    function cancelUnlockOf(address holder) private {
+        if (holder != msg.sender || senders[holder].withdrawRound == 0) return;
+        senders[holder].withdrawRound = 0;
+        emit UnlockCancelled(holder);
+    }
+
+    function hand(uint256 amount) private {
+        minter().depositETH{value: amount}();
     }
 
     function remaining(address holder) private view returns (uint256) {
         return reserves[holder].funds;
-    }
-
-    function rounds() private view returns (RoundsManager) {
-        return RoundsManager(neighbour("RoundsManager"));
-    }
-
-    function bonding() private view returns (BondingManager) {
-        return BondingManager(neighbour("BondingManager"));
     }
 }

@@ -9,13 +9,20 @@ import type { EffectHandler, Host } from "../../src/runtime/host.ts";
 import { assert } from "../../src/shared/assert.ts";
 import type { Hex } from "../../src/shared/brand.ts";
 import type { StandingClock } from "../support/hostHarness.ts";
+import { walkChain } from "./chainWalk.ts";
 
 /*
  * A morning's money in the life of a node, told as commands to a real host: every way an account, a ticket and a
  * price can go. No signature is made or checked here, so the log says exactly the same every time.
  */
 
-type Command = AccountCommand | ChainCommand | GatewayCommand | PricingCommand | TicketCommand;
+type Command =
+  | AccountCommand
+  | ChainCommand
+  | GatewayCommand
+  | PricingCommand
+  | TicketCommand
+  | Parameters<Parameters<typeof walkChain>[0]>[2];
 
 const gateway = `0x${"b1".repeat(20)}` as const;
 const recipient = `0x${"0c".repeat(20)}` as const;
@@ -28,6 +35,7 @@ const price = rational(1_212n);
 /** The effects of the money's machines: nobody listens here. */
 export const moneyEffects: Readonly<Record<string, EffectHandler>> = {
   forgetAccount: { when: "volatile", run: () => {} },
+  broadcastTransaction: { when: "volatile", run: () => {} },
 };
 
 function hash(text: string): Hex {
@@ -73,6 +81,10 @@ export function walkMoney(host: Host, clock: StandingClock): void {
   give("ticket", hash("imported"), { type: "ExpireTicket", round: 3_502n });
   give("ticket", hash("open"), winTicket(open, 7));
   give("account", open, payment({ nonces: [6, 7], credited: 2, winners: [hash("used"), hash("open")] }));
+  walkChain(give, (name, senderNonce) => {
+    give("ticket", hash(name), winTicket(open, senderNonce));
+    return hash(name);
+  });
   // The segment that `walkEverything` leaves running.
   give("account", open, { type: "ReserveJob", jobId: "a11.2/2", units: 100n, ticketEv });
 }

@@ -6,9 +6,13 @@ import type { ChainEvent } from "../../src/events/chain.ts";
 import { encodeEvent } from "../../src/events/definition.ts";
 import type { GatewayEvent } from "../../src/events/gateway.ts";
 import type { PricingEvent } from "../../src/events/pricing.ts";
+import type { RoundEvent } from "../../src/events/round.ts";
 import type { SegmentEvent } from "../../src/events/segment.ts";
 import type { SessionEvent } from "../../src/events/session.ts";
 import type { TicketEvent } from "../../src/events/ticket.ts";
+import type { TransactionEvent } from "../../src/events/transaction.ts";
+import type { WalletEvent } from "../../src/events/wallet.ts";
+import type { WatchEvent } from "../../src/events/watch.ts";
 import { multiply, rational } from "../../src/protocol/rational.ts";
 import { ticketValue } from "../../src/protocol/ticket.ts";
 
@@ -19,7 +23,17 @@ import { ticketValue } from "../../src/protocol/ticket.ts";
  */
 
 type NodeEvent =
-  AccountEvent | ChainEvent | GatewayEvent | PricingEvent | SegmentEvent | SessionEvent | TicketEvent;
+  | AccountEvent
+  | ChainEvent
+  | GatewayEvent
+  | PricingEvent
+  | RoundEvent
+  | SegmentEvent
+  | SessionEvent
+  | TicketEvent
+  | TransactionEvent
+  | WalletEvent
+  | WatchEvent;
 type Examples = { readonly [T in NodeEvent["type"]]: Extract<NodeEvent, { readonly type: T }> };
 
 const mediaHash = `0x${"5e".repeat(32)}` as const;
@@ -33,6 +47,12 @@ const price = { numerator: 1_212n, denominator: 1n };
 const recipientRandHash = "0x9a322f46bf481e6c9ad7eca35f20345890ea16b5e9f1f14aa8296f0054cd8cc2";
 const winner = "0x445614fa73449f6acb6eece257aa43c5dd337a5a9abbf3d9d447e1ee9a61582c";
 const roundHash = `0x${"b1".repeat(32)}` as const;
+const account = `0x${"0a".repeat(20)}` as const;
+const broker = "0xa8bb618b1520e284046f3dfc448851a1ff26e41b";
+const transaction = `${account}/17`;
+const txHash = `0x${"7e".repeat(32)}` as const;
+/** An L2 block of Arbitrum. */
+const block = 420_000_123n;
 /** Of three tickets: its denominator is a divisor of 2²⁵⁶ − 1. */
 const credit = multiply(ticketValue(faceValue, winProb), rational(3n));
 
@@ -220,6 +240,124 @@ const examples: Examples = {
     maxFaceValue: 10_000_000_000_000_000_000n,
     source: "flag",
   },
+  RedemptionSubmitted: { type: "RedemptionSubmitted", transaction },
+  RedemptionReturned: {
+    type: "RedemptionReturned",
+    transaction,
+    cause: "dropped",
+    text: "the batch ran out of gas before it",
+  },
+  RedemptionPostponed: { type: "RedemptionPostponed", cause: "sender-funds", text: "deposit 0 wei" },
+  TicketPaid: { type: "TicketPaid", transaction, txHash, block, amount: faceValue - 1n },
+  TicketUnpaid: { type: "TicketUnpaid", block },
+  TicketRefused: { type: "TicketRefused", text: "ticket is expired", loss: faceValue },
+  TicketHeld: { type: "TicketHeld", isHeld: true },
+  TransactionPlanned: {
+    type: "TransactionPlanned",
+    purpose: "redeem",
+    subject: "1 ticket",
+    tickets: [winner],
+    round: 3_501n,
+    chainId: 42_161n,
+    from: account,
+    nonce: 17,
+    to: broker,
+    value: 0n,
+    data: "0xec8b3cb6",
+    gasLimit: 420_000n,
+    feeMax: 1_000_000_000n,
+  },
+  TransactionSigned: {
+    type: "TransactionSigned",
+    hash: txHash,
+    raw: "0x02f8",
+    kind: "raise",
+    feeCap: 20_000_000n,
+    tip: 0n,
+  },
+  TransactionRefused: {
+    type: "TransactionRefused",
+    hash: txHash,
+    cause: "no-gas-money",
+    text: "insufficient funds for gas * price + value",
+  },
+  TransactionMined: {
+    type: "TransactionMined",
+    hash: txHash,
+    block,
+    blockHash: roundHash,
+    isSuccess: true,
+    gasUsed: 198_123n,
+    gasPrice: 10_000_000n,
+  },
+  TransactionUndone: { type: "TransactionUndone", hash: txHash, block, blockHash: roundHash },
+  TransactionConfirmed: { type: "TransactionConfirmed", hash: txHash, block, fee: 1_981_230_000_000n },
+  TransactionDisplaced: { type: "TransactionDisplaced", mined: 18 },
+  NonceReserved: { type: "NonceReserved", nonce: 17 },
+  NonceCorrected: { type: "NonceCorrected", nonce: 19, cause: "ahead" },
+  RoundOpened: {
+    type: "RoundOpened",
+    startBlock: 20_998_961n,
+    length: 6_377n,
+    rewardCut: null,
+    feeShare: null,
+  },
+  InitializationSubmitted: { type: "InitializationSubmitted", transaction },
+  InitializationReturned: { type: "InitializationReturned", transaction, cause: "round already initialized" },
+  RoundInitialized: { type: "RoundInitialized", l1Block: 20_998_990n },
+  RewardDue: { type: "RewardDue", forecast: 350_625_000_000_000_000_000n },
+  RewardPostponed: { type: "RewardPostponed", cause: "fee", text: "2 gwei is above the maximum of 1 gwei" },
+  RewardSubmitted: { type: "RewardSubmitted", transaction, path: "delegated" },
+  RewardReturned: { type: "RewardReturned", transaction, cause: "reverted", text: "" },
+  RewardMined: {
+    type: "RewardMined",
+    transaction,
+    txHash,
+    block,
+    amount: 315_562_500_000_000_000_000n,
+    treasury: 35_062_500_000_000_000_000n,
+  },
+  RewardUndone: { type: "RewardUndone", block },
+  RewardConfirmed: { type: "RewardConfirmed", block },
+  RewardMissed: {
+    type: "RewardMissed",
+    cause: "unreadable",
+    text: "no endpoint answered for 21 hours",
+    forecast: 350_625_000_000_000_000_000n,
+  },
+  RewardNotDue: { type: "RewardNotDue", cause: "inactive" },
+  WatchStarted: { type: "WatchStarted", chainId: 42_161n, recipient, block, blockHash: roundHash },
+  BlocksSeen: {
+    type: "BlocksSeen",
+    from: block,
+    to: block + 49_999n,
+    toHash: roundHash,
+    logs: [
+      {
+        block: block + 7n,
+        blockHash: mediaHash,
+        index: 3,
+        transaction: txHash,
+        name: "WinningTicketTransfer",
+        account: sender,
+        other: recipient,
+        amounts: [faceValue],
+        text: null,
+      },
+      {
+        block: block + 8n,
+        blockHash: mediaHash,
+        index: 0,
+        transaction: txHash,
+        name: "ServiceURIUpdate",
+        account: recipient,
+        other: null,
+        amounts: [],
+        text: "https://203.0.113.5:8935",
+      },
+    ],
+  },
+  BlocksUndone: { type: "BlocksUndone", block, blockHash: roundHash },
 };
 
 for (const [type, definition] of allEvents) {

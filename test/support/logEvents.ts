@@ -3,16 +3,30 @@ import type { AccountEvent } from "../../src/events/account.ts";
 import type { ChainEvent } from "../../src/events/chain.ts";
 import type { GatewayEvent } from "../../src/events/gateway.ts";
 import type { PricingEvent } from "../../src/events/pricing.ts";
+import type { RoundEvent } from "../../src/events/round.ts";
 import type { SegmentEvent } from "../../src/events/segment.ts";
 import type { SessionEvent } from "../../src/events/session.ts";
 import type { TicketEvent } from "../../src/events/ticket.ts";
+import type { TransactionEvent } from "../../src/events/transaction.ts";
+import type { WalletEvent } from "../../src/events/wallet.ts";
+import type { WatchEvent } from "../../src/events/watch.ts";
 
 /*
  * Random events of every type. The type of the table makes a new event without a line here a compile error.
  */
 
 type NodeEvent =
-  AccountEvent | ChainEvent | GatewayEvent | PricingEvent | SegmentEvent | SessionEvent | TicketEvent;
+  | AccountEvent
+  | ChainEvent
+  | GatewayEvent
+  | PricingEvent
+  | RoundEvent
+  | SegmentEvent
+  | SessionEvent
+  | TicketEvent
+  | TransactionEvent
+  | WalletEvent
+  | WatchEvent;
 type Arbitraries = {
   readonly [T in NodeEvent["type"]]: fc.Arbitrary<Omit<Extract<NodeEvent, { readonly type: T }>, "type">>;
 };
@@ -89,6 +103,18 @@ const rendition = fc.record({
   pixels: integer,
   keccak256: hex,
   hasPerceptualHash: flag,
+});
+
+const seenLog = fc.record({
+  block: bigInteger,
+  blockHash: hex,
+  index: integer,
+  transaction: hex,
+  name: text,
+  account: hex,
+  other: fc.option(hex),
+  amounts: fc.array(bigInteger, { maxLength: 4 }),
+  text: fc.option(text),
 });
 
 const fields: Arbitraries = {
@@ -203,6 +229,111 @@ const fields: Arbitraries = {
   PriceChanged: fc.record({ scope: text, price: fraction, wording: text, source: priceSource }),
   PriceRemoved: fc.record({ scope: text, source: priceSource }),
   TicketTermsChanged: fc.record({ ticketEv: bigInteger, maxFaceValue: bigInteger, source: priceSource }),
+  RedemptionSubmitted: fc.record({ transaction: text }),
+  RedemptionReturned: fc.record({
+    transaction: text,
+    cause: fc.constantFrom("dropped", "reverted", "cancelled", "displaced"),
+    text,
+  }),
+  RedemptionPostponed: fc.record({
+    cause: fc.constantFrom(
+      ...(["gas-price", "face-value", "sender-funds", "sender-unlocked"] as const),
+      ...(["gas-money", "unregistered", "reverts"] as const),
+    ),
+    text,
+  }),
+  TicketPaid: fc.record({
+    transaction: fc.option(text),
+    txHash: fc.option(hex),
+    block: bigInteger,
+    amount: fc.option(bigInteger),
+  }),
+  TicketUnpaid: fc.record({ block: bigInteger }),
+  TicketRefused: fc.record({ text, loss: bigInteger }),
+  TicketHeld: fc.record({ isHeld: flag }),
+  TransactionPlanned: fc.record({
+    purpose: fc.constantFrom("redeem", "reward", "initialize", "operator"),
+    subject: text,
+    tickets: fc.array(hex, { maxLength: 3 }),
+    round: fc.option(bigInteger),
+    chainId: bigInteger,
+    from: hex,
+    nonce: integer,
+    to: hex,
+    value: bigInteger,
+    data: hex,
+    gasLimit: bigInteger,
+    feeMax: fc.option(bigInteger),
+  }),
+  TransactionSigned: fc.record({
+    hash: hex,
+    raw: hex,
+    kind: fc.constantFrom("first", "raise", "cancel"),
+    feeCap: bigInteger,
+    tip: fc.option(bigInteger),
+  }),
+  TransactionRefused: fc.record({
+    hash: hex,
+    cause: fc.constantFrom("nonce-too-low", "underpriced", "no-gas-money", "other"),
+    text,
+  }),
+  TransactionMined: fc.record({
+    hash: hex,
+    block: bigInteger,
+    blockHash: hex,
+    isSuccess: flag,
+    gasUsed: bigInteger,
+    gasPrice: bigInteger,
+  }),
+  TransactionUndone: fc.record({ hash: hex, block: bigInteger, blockHash: hex }),
+  TransactionConfirmed: fc.record({ hash: hex, block: bigInteger, fee: bigInteger }),
+  TransactionDisplaced: fc.record({ mined: integer }),
+  NonceReserved: fc.record({ nonce: integer }),
+  NonceCorrected: fc.record({ nonce: integer, cause: fc.constantFrom("ahead", "behind") }),
+  RoundOpened: fc.record({
+    ...{ startBlock: bigInteger, length: bigInteger },
+    ...{ rewardCut: fc.option(bigInteger), feeShare: fc.option(bigInteger) },
+  }),
+  InitializationSubmitted: fc.record({ transaction: text }),
+  InitializationReturned: fc.record({ transaction: text, cause: text }),
+  RoundInitialized: fc.record({ l1Block: bigInteger }),
+  RewardDue: fc.record({ forecast: bigInteger }),
+  RewardPostponed: fc.record({
+    cause: fc.constantFrom("unreadable", "paused", "fee", "gas-money", "unauthorized", "reverts"),
+    text,
+  }),
+  RewardSubmitted: fc.record({ transaction: text, path: fc.constantFrom("own", "delegated") }),
+  RewardReturned: fc.record({
+    transaction: text,
+    cause: fc.constantFrom("reverted", "cancelled", "displaced"),
+    text,
+  }),
+  RewardMined: fc.record({
+    transaction: fc.option(text),
+    txHash: fc.option(hex),
+    block: bigInteger,
+    amount: fc.option(bigInteger),
+    treasury: fc.option(bigInteger),
+  }),
+  RewardUndone: fc.record({ block: bigInteger }),
+  RewardConfirmed: fc.record({ block: bigInteger }),
+  RewardMissed: fc.record({
+    cause: fc.constantFrom(
+      ...(["unreadable", "uninitialized", "paused", "fee", "gas-money"] as const),
+      ...(["unauthorized", "reverts", "late"] as const),
+    ),
+    text,
+    forecast: fc.option(bigInteger),
+  }),
+  RewardNotDue: fc.record({ cause: fc.constantFrom("inactive", "disabled") }),
+  WatchStarted: fc.record({ chainId: bigInteger, recipient: hex, block: bigInteger, blockHash: hex }),
+  BlocksSeen: fc.record({
+    from: bigInteger,
+    to: bigInteger,
+    toHash: hex,
+    logs: fc.array(seenLog, { maxLength: 4 }),
+  }),
+  BlocksUndone: fc.record({ block: bigInteger, blockHash: hex }),
 };
 
 /** Random events, by type. */

@@ -33,6 +33,8 @@ export function readRows<T>(dataDir: string, sql: string): T[] {
 export function meddle(dataDir: string, ...statements: readonly string[]): void {
   const db = new Database(join(dataDir, logFileName));
   try {
+    // A connection that was closed a moment ago may hold the file until it is collected.
+    db.run("PRAGMA busy_timeout = 5000");
     for (const sql of statements) db.run(sql);
   } finally {
     db.close();

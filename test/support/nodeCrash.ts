@@ -15,6 +15,8 @@ export type CrashPlan = {
   readonly killAtPoint?: { readonly point: string; readonly nth: number };
   /** Workers that are killed as soon as a segment was handed to them. */
   readonly workersLost: number;
+  /** Milliseconds between two looks at the chain: flags say whole seconds. */
+  readonly pollMs?: number;
 };
 
 if (import.meta.main) {
@@ -22,8 +24,11 @@ if (import.meta.main) {
   let points = 0;
   let namedPoints = 0;
   let workersToLose = plan.workersLost;
+  const config = nodeConfig(plan.flags);
+  const { pollMs } = plan;
+  const isPolled = pollMs !== undefined && config.chain !== null;
   const running = await startNode({
-    config: nodeConfig(plan.flags),
+    config: isPolled ? { ...config, chain: { ...config.chain, pollMs } } : config,
     onFatal: () => process.exit(3),
     writeLog: () => {},
     probe: (point) => {

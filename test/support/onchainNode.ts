@@ -6,7 +6,7 @@ import { runLedger } from "../../src/ledger/ledgerCommand.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import { formatRational, type Rational } from "../../src/protocol/rational.ts";
 import type { Hex } from "../../src/shared/brand.ts";
-import { type DevChain, startDevChain } from "./chain/devChain.ts";
+import { type DevChain, type DevChainOptions, startDevChain } from "./chain/devChain.ts";
 import type { GatewayFunds } from "./gatewayTickets.ts";
 import { writeKeystore } from "./keystores.ts";
 import { eventually } from "./eventually.ts";
@@ -47,8 +47,8 @@ const oneEth = 10n ** 18n;
 let keysMade = 0;
 
 /** Starts a chain on which the node's account is an active orchestrator. About half a second. */
-export async function openMoneyWorld(): Promise<MoneyWorld> {
-  const chain = await startDevChain();
+export async function openMoneyWorld(devChain: DevChainOptions = {}): Promise<MoneyWorld> {
+  const chain = await startDevChain(devChain);
   await chain.setActive(nodeAccount, true);
   const gateways: PayingGateway[] = [];
   const opened: AsyncDisposable[] = [];
@@ -57,6 +57,8 @@ export async function openMoneyWorld(): Promise<MoneyWorld> {
     flags: [
       ...["-network", "devnet", "-ethUrl", chain.rpc.url, "-ethController", chain.controller],
       ...["-ethPassword", "secret", "-pricePerUnit", defaultPrice],
+      // What is tested with this world is money in; nothing is spent beside it unless a test says so.
+      ...["-redeem=false", "-reward=false", "-confirmations", "1"],
     ],
     fundedKey: async (deposit = oneEth, reserve = oneEth) => {
       const key = freshKey();

@@ -1,16 +1,32 @@
 import type { SnapshotFrom } from "xstate";
 import type { EventOf } from "../../events/definition.ts";
-import { ticketEvents } from "../../events/ticket.ts";
-import type { TicketEvent, ticketRedeemed, ticketWon } from "../../events/ticket.ts";
+import {
+  type redemptionPostponed,
+  type redemptionReturned,
+  type TicketEvent,
+  ticketEvents,
+  type ticketPaid,
+  type ticketRedeemed,
+  type ticketWon,
+} from "../../events/ticket.ts";
 import type { ActorKind, Decided } from "../kind.ts";
 import { decided, rejected } from "../kind.ts";
 import { ticketContext, ticketMachine } from "./machine.ts";
 
+type Fields<D> = Omit<EventOf<D>, "type">;
+
 export type TicketCommand =
-  | ({ readonly type: "WinTicket" } & Omit<EventOf<typeof ticketWon>, "type">)
-  | ({ readonly type: "RedeemTicket" } & Omit<EventOf<typeof ticketRedeemed>, "type">)
+  | ({ readonly type: "WinTicket" } & Fields<typeof ticketWon>)
+  | ({ readonly type: "RedeemTicket" } & Fields<typeof ticketRedeemed>)
   /** The chain is in `round` and has not seen the ticket used. */
-  | { readonly type: "ExpireTicket"; readonly round: bigint };
+  | { readonly type: "ExpireTicket"; readonly round: bigint }
+  | { readonly type: "SubmitRedemption"; readonly transaction: string }
+  | ({ readonly type: "ReturnRedemption" } & Fields<typeof redemptionReturned>)
+  | ({ readonly type: "PostponeRedemption" } & Fields<typeof redemptionPostponed>)
+  | ({ readonly type: "PayTicket" } & Fields<typeof ticketPaid>)
+  | { readonly type: "UnpayTicket" }
+  | { readonly type: "RefuseTicket"; readonly text: string }
+  | { readonly type: "HoldTicket"; readonly isHeld: boolean };
 
 export type TicketSnapshot = SnapshotFrom<typeof ticketMachine>;
 
@@ -22,16 +38,43 @@ export function decideTicket(snapshot: TicketSnapshot | null, command: TicketCom
     if (snapshot !== null) return rejected("TICKET_KNOWN", "The ticket is known already.");
     return decided({ ...command, type: "TicketWon" });
   }
-  if (snapshot === null || !snapshot.matches("won")) return notOpen;
+  if (snapshot === null) return notOpen;
+  const { context } = snapshot;
+  const [isWon, isSubmitted, isPaid] = [
+    snapshot.matches("won"),
+    snapshot.matches("submitted"),
+    snapshot.matches("paid"),
+  ];
   switch (command.type) {
     case "RedeemTicket":
+      if (!isWon && !isPaid) return notOpen;
       return decided({ type: "TicketRedeemed", txHash: command.txHash, round: command.round });
-    case "ExpireTicket": {
-      const { lastValidRound, faceValue } = snapshot.context;
-      if (command.round <= lastValidRound)
+    case "ExpireTicket":
+      if (!isWon) return notOpen;
+      if (command.round <= context.lastValidRound)
         return rejected("TICKET_VALID", "The ticket can still be redeemed.");
-      return decided({ type: "TicketExpired", round: command.round, loss: faceValue });
-    }
+      return decided({ type: "TicketExpired", round: command.round, loss: context.faceValue });
+    case "SubmitRedemption":
+      if (!isWon || context.isHeld) return notOpen;
+      return decided({ type: "RedemptionSubmitted", transaction: command.transaction });
+    case "ReturnRedemption":
+      if (!isSubmitted || context.transaction !== command.transaction) return notOpen;
+      return decided({ ...command, type: "RedemptionReturned" });
+    case "PostponeRedemption":
+      if (!isWon || context.cause === command.cause) return notOpen;
+      return decided({ ...command, type: "RedemptionPostponed" });
+    case "PayTicket":
+      if (!isWon && !isSubmitted) return notOpen;
+      return decided({ ...command, type: "TicketPaid" });
+    case "UnpayTicket":
+      if (!isPaid || context.paid === null) return notOpen;
+      return decided({ type: "TicketUnpaid", block: context.paid.block });
+    case "RefuseTicket":
+      if (!isWon) return notOpen;
+      return decided({ type: "TicketRefused", text: command.text, loss: context.faceValue });
+    case "HoldTicket":
+      if ((!isWon && !isSubmitted) || context.isHeld === command.isHeld) return notOpen;
+      return decided({ type: "TicketHeld", isHeld: command.isHeld });
   }
 }
 

@@ -1,12 +1,15 @@
 import type { Database } from "bun:sqlite";
 import { join } from "node:path";
 import { allEvents } from "../catalogue.ts";
+import { chainLogsView } from "../views/chainLogs.ts";
 import { ledgerView } from "../views/ledger.ts";
 import { mediaLossesView } from "../views/mediaLosses.ts";
 import { noncesView } from "../views/nonces.ts";
 import { rebuildViews } from "../views/rebuild.ts";
+import { roundsView } from "../views/rounds.ts";
 import { sessionSummaryView } from "../views/sessionSummary.ts";
 import { ticketsView } from "../views/tickets.ts";
+import { transactionsView } from "../views/transactions.ts";
 import { ViewSet } from "../views/view.ts";
 import { Journal, type JournalHooks } from "./journal.ts";
 import { logFileName, openForRebuild, openReadOnly, prepareLog } from "./open.ts";
@@ -16,6 +19,7 @@ import { LogReader } from "./reader.ts";
 export const allViews = new ViewSet([
   ...[mediaLossesView, sessionSummaryView],
   ...[ticketsView, ledgerView, noncesView],
+  ...[chainLogsView, transactionsView, roundsView],
 ]);
 
 /** An open log: the one writer, a reader, and the views that both keep. */

@@ -1,18 +1,38 @@
 import type { Database } from "bun:sqlite";
-import { and, asc, count, desc, eq, gt, gte, inArray, like, lte, max } from "drizzle-orm";
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  gt,
+  gte,
+  inArray,
+  like,
+  lt,
+  lte,
+  max,
+  or,
+  type SQL,
+  sql,
+} from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { AnyEventDefinition } from "../definition.ts";
 import { decodeEvent, UnknownEventError } from "../definition.ts";
 import type { RecordedEvent, StreamId } from "../envelope.ts";
+import { storedBlock } from "../views/storedBlock.ts";
 import {
+  chainLogs,
   events,
   mediaLosses,
   nonces,
   outbox,
+  rounds,
   sessionSummary,
   snapshots,
   streams,
   tickets,
+  transactions,
 } from "./schema.ts";
 
 type EventRecord = typeof events.$inferSelect;
@@ -22,6 +42,34 @@ export type OutboxRecord = typeof outbox.$inferSelect;
 export type SessionSummaryRecord = typeof sessionSummary.$inferSelect;
 /** A ticket that won. Amounts, rounds and blocks are decimal text. */
 export type TicketRecord = typeof tickets.$inferSelect;
+/** A transaction of ours. Amounts, rounds and blocks are decimal text. */
+export type TransactionRecord = typeof transactions.$inferSelect;
+/** A round of the protocol. Amounts, blocks and the round itself are decimal text. */
+export type RoundRecord = typeof rounds.$inferSelect;
+/** A log of the chain; what the fields mean for each name stands in `chainLogNames`. */
+export type ChainLogRecord = Omit<typeof chainLogs.$inferSelect, "amounts"> & {
+  readonly amounts: readonly bigint[];
+};
+/** Which logs of the chain. */
+export type ChainLogFilter = {
+  readonly names?: readonly string[] | undefined;
+  /** Lower-case `0x…`. */
+  readonly txHash?: string | undefined;
+  /** Both included. */
+  readonly fromBlock?: bigint | undefined;
+  readonly toBlock?: bigint | undefined;
+};
+/** Which transactions; the newest first. */
+export type TransactionFilter = {
+  readonly states?: readonly TransactionRecord["state"][] | undefined;
+  readonly purpose?: TransactionRecord["purpose"] | undefined;
+  /** Unix milliseconds at which it was planned; `toMs` is exclusive. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+  readonly limit?: number | undefined;
+};
+/** States of a ticket that has not ended: its money is still to come, or may still be taken back. */
+export const openTicketStates = ["won", "submitted", "paid"] as const;
 /** What a gateway's tickets in one state come to. */
 export type TicketTotal = {
   /** Lower-case `0x…`. */
@@ -38,6 +86,13 @@ export type NonceRecord = {
   /** L1 block from which the parameters are no longer accepted. */
   readonly expirationBlock: bigint;
 };
+
+/** Rounds are decimal text without leading zeros: a longer one is greater. */
+const newestRoundFirst = [desc(sql`length(${rounds.round})`), desc(rounds.round)];
+
+function chainLogOf(row: typeof chainLogs.$inferSelect): ChainLogRecord {
+  return { ...row, amounts: (JSON.parse(row.amounts) as readonly string[]).map(BigInt) };
+}
 
 /** Rows per page when a whole log is read: bounds memory, whatever the age of the node. */
 const pageRows = 1_000;
@@ -116,11 +171,14 @@ export class LogReader {
     return this.#db.select().from(mediaLosses).where(gte(mediaLosses.losses, lossesMin)).all();
   }
 
-  /** Tickets that won, the oldest first: all, or those in one state, or of one sender (lower-case `0x…`). */
+  /** Tickets that won, the oldest first: all, or those in some states, or of one sender (lower-case `0x…`). */
   tickets(
-    filter: { readonly state?: TicketRecord["state"] | undefined; readonly sender?: string | undefined } = {},
+    filter: {
+      readonly states?: readonly TicketRecord["state"][] | undefined;
+      readonly sender?: string | undefined;
+    } = {},
   ): readonly TicketRecord[] {
-    const ofState = filter.state === undefined ? undefined : eq(tickets.state, filter.state);
+    const ofState = filter.states === undefined ? undefined : inArray(tickets.state, [...filter.states]);
     const ofSender = filter.sender === undefined ? undefined : eq(tickets.sender, filter.sender);
     return this.#db
       .select()
@@ -130,9 +188,9 @@ export class LogReader {
       .all();
   }
 
-  /** Tickets that won and are neither redeemed nor expired, the oldest first. */
+  /** Tickets that won and have not ended: won, submitted or paid (mined, but not confirmed). The oldest first. */
   openTickets(): readonly TicketRecord[] {
-    return this.tickets({ state: "won" });
+    return this.tickets({ states: openTicketStates });
   }
 
   /** The ticket of this hash (lower-case `0x…`), if it won. */
@@ -168,6 +226,96 @@ export class LogReader {
       });
     }
     return [...totals.values()];
+  }
+
+  /** Transactions of ours, the newest first. */
+  transactions(filter: TransactionFilter = {}): readonly TransactionRecord[] {
+    const { states, purpose, fromMs, toMs, limit = -1 } = filter;
+    return this.#db
+      .select()
+      .from(transactions)
+      .where(
+        and(
+          states === undefined ? undefined : inArray(transactions.state, [...states]),
+          purpose === undefined ? undefined : eq(transactions.purpose, purpose),
+          fromMs === undefined ? undefined : gte(transactions.plannedMs, fromMs),
+          toMs === undefined ? undefined : lt(transactions.plannedMs, toMs),
+        ),
+      )
+      .orderBy(desc(transactions.plannedMs), desc(transactions.nonce), asc(transactions.id))
+      .limit(limit)
+      .all();
+  }
+
+  /** The transaction `<account>/<nonce>`. */
+  transaction(id: string): TransactionRecord | null {
+    return this.#db.select().from(transactions).where(eq(transactions.id, id)).get() ?? null;
+  }
+
+  /** Rounds, the newest first. */
+  rounds(limit = -1): readonly RoundRecord[] {
+    return this.#db
+      .select()
+      .from(rounds)
+      .orderBy(...newestRoundFirst)
+      .limit(limit)
+      .all();
+  }
+
+  round(round: bigint): RoundRecord | null {
+    return (
+      this.#db
+        .select()
+        .from(rounds)
+        .where(eq(rounds.round, String(round)))
+        .get() ?? null
+    );
+  }
+
+  /** Logs of the chain in its order, page by page. */
+  *chainLogs(filter: ChainLogFilter = {}): Generator<ChainLogRecord> {
+    const { names, txHash, fromBlock, toBlock } = filter;
+    let after: { readonly block: number; readonly index: number } | null = null;
+    for (;;) {
+      const behind: SQL | undefined =
+        after === null
+          ? undefined
+          : or(
+              gt(chainLogs.block, after.block),
+              and(eq(chainLogs.block, after.block), gt(chainLogs.index, after.index)),
+            );
+      const page: readonly (typeof chainLogs.$inferSelect)[] = this.#db
+        .select()
+        .from(chainLogs)
+        .where(
+          and(
+            names === undefined ? undefined : inArray(chainLogs.name, [...names]),
+            txHash === undefined ? undefined : eq(chainLogs.txHash, txHash),
+            fromBlock === undefined ? undefined : gte(chainLogs.block, storedBlock(fromBlock)),
+            toBlock === undefined ? undefined : lte(chainLogs.block, storedBlock(toBlock)),
+            behind,
+          ),
+        )
+        .orderBy(asc(chainLogs.block), asc(chainLogs.index))
+        .limit(pageRows)
+        .all();
+      for (const row of page) yield chainLogOf(row);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last;
+    }
+  }
+
+  /** The newest log of the chain, or the newest of one name. */
+  lastChainLog(name?: string): ChainLogRecord | null {
+    const row = this.#db
+      .select()
+      .from(chainLogs)
+      .where(name === undefined ? undefined : eq(chainLogs.name, name))
+      .orderBy(desc(chainLogs.block), desc(chainLogs.index))
+      .limit(1)
+      .get();
+    return row === undefined ? null : chainLogOf(row);
   }
 
   /**

@@ -85,7 +85,9 @@ export const tickets = sqliteTable(
   "tickets",
   {
     hash: text("hash").primaryKey(),
-    state: text("state", { enum: ["won", "redeemed", "expired"] }).notNull(),
+    state: text("state", {
+      enum: ["won", "submitted", "paid", "redeemed", "expired", "refused"],
+    }).notNull(),
     sender: text("sender").notNull(),
     recipient: text("recipient").notNull(),
     faceValue: text("face_value").notNull(),
@@ -106,6 +108,16 @@ export const tickets = sqliteTable(
     endedRound: text("ended_round"),
     txHash: text("tx_hash"),
     loss: text("loss"),
+    /** `<account>/<nonce>` of the transaction of ours that redeems it, or has. */
+    transactionId: text("transaction_id"),
+    /** Wei that came; null when nobody saw how much. */
+    paidAmount: text("paid_amount"),
+    paidBlock: text("paid_block"),
+    /** 1 while the operator keeps it back. */
+    held: integer("held").notNull(),
+    /** Why it waits; `text` is also what the broker said when it refused it for good. */
+    cause: text("cause"),
+    text: text("text"),
   },
   (table) => [
     index("tickets_state_sender").on(table.state, table.sender),
@@ -188,6 +200,105 @@ export const nonces = sqliteTable(
     expirationBlock: integer("expiration_block").notNull(),
   },
   (table) => [index("nonces_expiration").on(table.expirationBlock)],
+);
+
+/** View `chain-logs`: a row a log of Livepeer's contracts that concerns us and stands in the chain. */
+export const chainLogs = sqliteTable(
+  "chain_logs",
+  {
+    block: integer("block").notNull(),
+    /** Place among all logs of the block. */
+    index: integer("idx").notNull(),
+    blockHash: text("block_hash").notNull(),
+    txHash: text("tx_hash").notNull(),
+    name: text("name").notNull(),
+    account: text("account").notNull(),
+    other: text("other"),
+    /** A JSON list of decimal texts. */
+    amounts: text("amounts").notNull(),
+    text: text("text"),
+    /** The event that brought it. */
+    seq: integer("seq").notNull(),
+    atMs: integer("at_ms").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.block, table.index] }),
+    index("chain_logs_tx").on(table.txHash),
+    index("chain_logs_name").on(table.name, table.block),
+  ],
+);
+
+/** View `transactions`: a row a transaction that this node means, or meant, to have mined. */
+export const transactions = sqliteTable(
+  "transactions",
+  {
+    /** `<account>/<nonce>`. */
+    id: text("id").primaryKey(),
+    state: text("state", { enum: ["planned", "sent", "mined", "confirmed", "displaced"] }).notNull(),
+    purpose: text("purpose", { enum: ["redeem", "reward", "initialize", "operator"] }).notNull(),
+    subject: text("subject").notNull(),
+    /** A JSON list of ticket hashes. */
+    tickets: text("tickets").notNull(),
+    round: text("round"),
+    chainId: text("chain_id").notNull(),
+    from: text("from_account").notNull(),
+    nonce: integer("nonce").notNull(),
+    to: text("to_account").notNull(),
+    value: text("value").notNull(),
+    gasLimit: text("gas_limit").notNull(),
+    /** Attempts that were signed. */
+    attempts: integer("attempts").notNull(),
+    /** Of the newest attempt, or of the one that is mined. */
+    hash: text("hash"),
+    /** Of the newest attempt to cancel it; when `hash` is the same and it is mined, it was cancelled. */
+    cancelHash: text("cancel_hash"),
+    /** Why no endpoint takes it. */
+    refusal: text("refusal"),
+    refusalText: text("refusal_text"),
+    block: text("block"),
+    /** 0 or 1; null while it is not mined. */
+    isSuccess: integer("is_success"),
+    gasUsed: text("gas_used"),
+    gasPrice: text("gas_price"),
+    /** Wei that its gas has cost. */
+    fee: text("fee"),
+    plannedMs: integer("planned_ms").notNull(),
+    minedMs: integer("mined_ms"),
+    endedMs: integer("ended_ms"),
+  },
+  (table) => [
+    index("transactions_state").on(table.state, table.plannedMs),
+    index("transactions_planned").on(table.plannedMs),
+    index("transactions_hash").on(table.hash),
+  ],
+);
+
+/** View `rounds`: a row a round of the protocol. Amounts are LPT wei. */
+export const rounds = sqliteTable(
+  "rounds",
+  {
+    round: text("round").primaryKey(),
+    state: text("state", {
+      enum: ["opened", "initialized", "due", "submitted", "mined", "confirmed", "missed", "not-due"],
+    }).notNull(),
+    /** L1 blocks. */
+    startBlock: text("start_block").notNull(),
+    length: text("length").notNull(),
+    /** The transaction of ours that starts the round, while there is one. */
+    initializationId: text("initialization_id"),
+    forecast: text("forecast"),
+    /** The transaction of ours that calls the reward, or has. */
+    transactionId: text("transaction_id"),
+    txHash: text("tx_hash"),
+    block: text("block"),
+    amount: text("amount"),
+    treasury: text("treasury"),
+    cause: text("cause"),
+    text: text("text"),
+    openedMs: integer("opened_ms").notNull(),
+    endedMs: integer("ended_ms"),
+  },
+  (table) => [index("rounds_opened").on(table.openedMs)],
 );
 
 /** Facts about the file itself: which log this is, which release made it. */

@@ -1,5 +1,6 @@
 import type { paymentAccepted } from "../account.ts";
 import type { EventOf } from "../definition.ts";
+import { storedBlock } from "./storedBlock.ts";
 import type { View } from "./view.ts";
 
 /**
@@ -33,12 +34,3 @@ export const noncesView: View = {
     ];
   },
 };
-
-/**
- * A block number as the table holds it. Blocks are far below 2⁵³; one that is not is kept at the end of the range,
- * which keeps its nonces rather longer than too short.
- */
-function storedBlock(block: bigint): number {
-  const max = BigInt(Number.MAX_SAFE_INTEGER);
-  return Number(block > max ? max : block < -max ? -max : block);
-}

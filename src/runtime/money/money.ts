@@ -31,6 +31,10 @@ export type MoneyOptions = {
   readonly isAdjusted: boolean;
   /** Wei; see `Solvency`. */
   readonly maxGatewayLoss: bigint;
+  /** Wei of face value of a gateway's tickets in transactions that are not mined; nothing when absent. */
+  readonly pendingRedemptions?: (sender: Hex) => bigint;
+  /** True when a redemption desk ends tickets whose time is over; else each new round does. */
+  readonly hasRedemptionDesk?: boolean;
   readonly observer?: MoneyObserver;
   readonly onRefused: (sender: Uint8Array, refusal: SolvencyRefusal) => void;
   readonly onFault: (error: unknown) => void;
@@ -60,8 +64,7 @@ export class Money {
       chain,
       nowMs: () => edge.nowMs(),
       maxGatewayLoss: options.maxGatewayLoss,
-      // Nothing redeems yet, so nothing is on its way.
-      pendingRedemptions: () => 0n,
+      pendingRedemptions: options.pendingRedemptions ?? (() => 0n),
     });
     this.accounts = new AccountBook(host, reader, options.maxGatewayLoss);
     // At once: jobs that the last life left behind end before anything else is ready, and must find their account.
@@ -127,7 +130,7 @@ export class Money {
     );
     if (this.#round === clock.lastInitializedRound) return;
     this.#round = clock.lastInitializedRound;
-    void this.tickets.roundChanged();
+    if (this.#options.hasRedemptionDesk !== true) void this.tickets.roundChanged();
   }
 }
 

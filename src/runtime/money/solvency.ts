@@ -145,8 +145,8 @@ export class Solvency {
   #exposure(sender: Hex, funds: SenderFunds, clock: ChainClock): Exposure {
     const winners = this.#bySender.get(sender);
     const outstanding = winners?.outstanding ?? 0n;
-    const pending = this.#options.pendingRedemptions(sender);
-    const available = availableFunds(funds, clock.transcoderPoolSize, pending);
+    // All of what is outstanding is set against all of what there is: what is on its way counts on both sides.
+    const available = availableFunds(funds, clock.transcoderPoolSize, 0n);
     const covered = available > 0n ? available : 0n;
     // Either way: a clock that was set back must not make an old reading young for ever.
     const isChainFresh = Math.abs(this.#options.nowMs() - funds.readAtMs) <= chainFreshMs;

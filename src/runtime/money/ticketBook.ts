@@ -35,8 +35,11 @@ export class TicketBook {
     let count = 0;
     // When it was won is in the view only: while the chain cannot be read, what was won since the last reading counts.
     for (const { hash, sender, faceValue, wonMs } of this.#options.reader.openTickets()) {
-      if (this.#snapshot(hash) === null) continue;
+      const snapshot = this.#snapshot(hash);
+      if (snapshot === null) continue;
       count += 1;
+      // What a block has paid is no longer owed.
+      if (snapshot.matches("paid")) continue;
       this.#options.solvency.opened(sender as Hex, BigInt(faceValue), wonMs);
     }
     return count;

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Abi } from "viem";
+import { type Abi, keccak256, stringToHex } from "viem";
 import { localIdentity } from "../../../src/chain/localIdentity.ts";
 import { ChainUrlError } from "../../../src/chain/jsonRpc.ts";
 import { openChain } from "../../../src/chain/openChain.ts";
@@ -8,6 +8,7 @@ import { recipientRandHash } from "../../../src/protocol/recipientRand.ts";
 import { auxData, maxWinProb, ticketHash } from "../../../src/protocol/ticket.ts";
 import type { ChainClock, SenderFunds } from "../../../src/runtime/ports.ts";
 import { eventually } from "../../support/eventually.ts";
+import { lensLiar } from "../../support/chain/lensLies.ts";
 import { openChainWorld, recipient } from "../../support/chain/openedChain.ts";
 
 /*
@@ -74,28 +75,57 @@ describe("the clock", () => {
     await world.clockWhere("inactive", (clock) => !clock.isRecipientActive);
   });
 
-  test("the L1 number is the field of that name when there is one", async () => {
+  test("the L1 number is what contracts see, as long as the block says about the same", async () => {
     await using world = await openChainWorld();
     await world.troubleWhere(null);
+    let said = 0x7b;
+    const lens = lensLiar({ l1Block: 123n });
     world.chain.rpc.fault = {
       type: "liar",
       lie: (call, result) =>
-        call.method === "eth_getBlockByNumber" ? { ...Object(result), l1BlockNumber: "0x7b" } : result,
+        call.method === "eth_getBlockByNumber"
+          ? { ...Object(result), l1BlockNumber: `0x${said.toString(16)}` }
+          : lens.type === "liar"
+            ? lens.lie(call, result)
+            : result,
     };
     await world.clockWhere("123", (clock) => clock.l1Block === 123n);
+    said = 20_000_000;
+    world.advance(120_001);
+    await world.troubleWhere("the RPC says L1 block 20000000, but its contracts see 123");
+    const stood = world.view.clock()?.l1Block ?? 0n;
+    expect(stood).toBeLessThan(140n);
+    world.chain.rpc.fault = { type: "none" };
+    await world.troubleWhere(null);
   });
 
-  test("an unchanged chain costs one request of few calls a poll, and is no news", async () => {
+  // Method: ten minutes pass for the view, twelve seconds a poll.
+  test("an unchanged chain costs six calls in five requests a minute, and is no news", async () => {
     await using world = await openChainWorld({ before: (chain) => chain.setActive(recipient, true) });
     await world.troubleWhere(null);
     const { requests } = world.chain.rpc;
+    await world.chain.rpc.nextRequest();
+    await world.chain.rpc.nextRequest();
     const start = requests.length;
     const news = world.clocks.length;
-    await eventually("twelve polls more", () => (requests.length >= start + 12 ? true : null));
-    const sizes = requests.slice(start, start + 12).map((calls) => calls.length);
-    // Four calls, and five more every sixth poll.
-    expect(sizes.filter((size) => size === 4).length).toBe(10);
-    expect(sizes.filter((size) => size === 9).length).toBe(2);
+    for (let poll = 0; poll < 50; poll += 1) {
+      world.advance(12_000);
+      await world.chain.rpc.nextRequest();
+    }
+    const seen = requests.slice(start, start + 50);
+    expect(seen.length).toBe(50);
+    const methods = seen.flatMap((calls) => calls.map((call) => call.method));
+    const count = (method: string) => methods.filter((seenMethod) => seenMethod === method).length;
+    expect(count("eth_call")).toBe(50);
+    for (const method of ["eth_gasPrice", "eth_getBlockByNumber"]) {
+      expect(count(method)).toBeGreaterThanOrEqual(4);
+      expect(count(method)).toBeLessThanOrEqual(5);
+    }
+    // 6 a minute, where 7 are allowed, and 5 requests, where 6 are; the pool asks for the chain id now and then.
+    expect(methods.length).toBeLessThanOrEqual(61);
+    for (let first = 0; first + 5 <= 50; first += 1) {
+      expect(seen.slice(first, first + 5).flat().length).toBeLessThanOrEqual(7);
+    }
     expect(world.clocks.length).toBe(news);
   });
 });
@@ -224,7 +254,11 @@ describe("the gas price", () => {
     await using world = await openChainWorld({ minGasPrice: gwei, maxGasPrice: 100n * gwei });
     const { chain, view } = world;
     expect(view.gasPrice()).toBe(0n);
-    const shows = (price: bigint) => eventually(`${price}`, () => (view.gasPrice() === price ? true : null));
+    // The node's price is asked for every two minutes.
+    const shows = (price: bigint) => {
+      world.advance(120_001);
+      return eventually(`${price}`, () => (view.gasPrice() === price ? true : null));
+    };
     await chain.setGasPrice(50n * gwei);
     await shows(50n * gwei);
     await chain.setGasPrice(7n);
@@ -259,10 +293,7 @@ describe("another chain than expected", () => {
   test("an endpoint that changes the chain under our feet is not followed, and comes back", async () => {
     await using world = await openChainWorld({ before: (chain) => chain.fund(gateway, 5n, 7n) });
     await world.troubleWhere(null);
-    world.chain.rpc.fault = {
-      type: "liar",
-      lie: (call, result) => (call.method === "eth_chainId" ? "0x1" : result),
-    };
+    world.chain.rpc.fault = lensLiar({ chainId: 1n });
     await world.troubleWhere("expecting chainID of 54321, but got 1");
     await world.chain.mine(10);
     const stood = world.view.clock()?.l1Block;
@@ -321,21 +352,26 @@ test("contracts that move are found again through the Controller", async () => {
   await using world = await openChainWorld();
   const { chain } = world;
   await world.clockWhere("round 1", (clock) => clock.lastInitializedRound === 1n);
-  const lookUps = () =>
-    chain.rpc.requests.filter((calls) =>
-      calls.some(
-        (call) =>
-          call.method === "eth_call" && JSON.stringify(call.params).includes(chain.controller.toLowerCase()),
-      ),
-    ).length;
-  const before = lookUps();
   // The old RoundsManager is gone: whoever asks it gets no bytes.
   const code = await chain.anvil.rpc("eth_getCode", chain.roundsManager, "latest");
   await chain.anvil.rpc("anvil_setCode", chain.roundsManager, "0x");
   await world.troubleWhere("no contract code at given address");
-  await eventually("it asks the Controller", () => (lookUps() > before ? true : null));
   await chain.anvil.rpc("anvil_setCode", chain.roundsManager, code);
   await world.troubleWhere(null);
+  const broker = `0x${"34".repeat(20)}` as const;
+  await chain.anvil.rpc(
+    "anvil_setCode",
+    broker,
+    await chain.anvil.rpc("eth_getCode", chain.ticketBroker, "latest"),
+  );
+  const abi: Abi = chain.contracts["Controller"]?.abi ?? [];
+  const id = keccak256(stringToHex("TicketBroker"));
+  const anybody = `0x${"56".repeat(20)}` as const;
+  await chain.anvil.rpc("anvil_setBalance", anybody, "0x8ac7230489e80000");
+  await chain.send(anybody, chain.controller, abi, "setContractInfo", [id, broker, `0x${"00".repeat(20)}`]);
+  await eventually("the new broker", async () =>
+    (await world.view.contracts())?.TicketBroker === broker ? true : null,
+  );
 });
 
 test("only http and https URLs are endpoints, and the error does not print them", () => {

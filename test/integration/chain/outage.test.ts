@@ -2,6 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import type { ChainClock, SenderFunds } from "../../../src/runtime/ports.ts";
 import { eventually } from "../../support/eventually.ts";
+import { isLens, lensLiar } from "../../support/chain/lensLies.ts";
 import { openChainWorld } from "../../support/chain/openedChain.ts";
 import type { RpcFault, SeenCall } from "../../support/chain/rpcProxy.ts";
 
@@ -161,20 +162,14 @@ describe("answers that are none", () => {
 
 describe("an endpoint that lies", () => {
   const word = (value: bigint) => `0x${value.toString(16).padStart(64, "0")}`;
-  const selectors = {
-    lastInitializedRound: "8807f36e",
-    getTranscoderPoolSize: "2a4e0d55",
-    getSenderInfo: "e1a589da",
-  };
-  const isCall = (call: SeenCall, name: keyof typeof selectors) =>
-    JSON.stringify(call.params).includes(`"0x${selectors[name]}`);
+  const isSenderInfo = (call: SeenCall) => JSON.stringify(call.params).includes(`"0xe1a589da`);
   const forMethod = (method: string, lie: unknown): RpcFault => ({
     type: "liar",
     lie: (call, result) => (call.method === method ? lie : result),
   });
-  const forRead = (name: keyof typeof selectors, lie: unknown): RpcFault => ({
+  const forLens = (lie: unknown): RpcFault => ({
     type: "liar",
-    lie: (call, result) => (isCall(call, name) ? lie : result),
+    lie: (call, result) => (isLens(call) ? lie : result),
   });
 
   const lies: readonly (readonly [string, RpcFault, string])[] = [
@@ -187,30 +182,36 @@ describe("an endpoint that lies", () => {
       "out of all bounds",
     ],
     [
-      "a block of next year",
+      "a block that contracts do not see",
       forMethod("eth_getBlockByNumber", { number: "0xffffff" }),
-      "is not believed before",
+      "but its contracts see",
     ],
+    ["an L1 block of next year", lensLiar({ l1Block: 0xffffffn }), "is not believed before"],
+    ["an L1 block of 256 bits", lensLiar({ l1Block: 1n << 255n }), "out of all bounds"],
     [
       "a gas price beyond belief",
       forMethod("eth_gasPrice", word(10n ** 18n)),
       "a gas price of 1000000000000000000 wei",
     ],
-    ["a chain id as number", forMethod("eth_chainId", 54321), "no number"],
-    ["a round of 256 bits", forRead("lastInitializedRound", word(1n << 200n)), "out of all bounds"],
-    ["a round of the next century", forRead("lastInitializedRound", word(5_000n)), "is not believed before"],
-    ["a round that is no bytes", forRead("lastInitializedRound", "0xzz"), "eth_call answered no bytes"],
+    ["a base fee beyond belief", lensLiar({ baseFee: 10n ** 18n }), "a gas price of 1000000000000000000 wei"],
+    ["a chain id that is none", lensLiar({ chainId: 1n << 200n }), "out of all bounds"],
+    ["a round of 256 bits", lensLiar({ lastInitializedRound: 1n << 200n }), "out of all bounds"],
+    ["a round of the next century", lensLiar({ lastInitializedRound: 5_000n }), "is not believed before"],
     [
-      "a round that is half a word",
-      forRead("lastInitializedRound", "0x01"),
-      "has an answer that is not understood",
+      "a round that cannot be read",
+      lensLiar({ lastInitializedRound: null }),
+      "lastInitializedRound of the RoundsManager has an answer that is not understood",
     ],
-    ["a pool size of nothing", forRead("getTranscoderPoolSize", null), "eth_call answered no bytes"],
-    [
-      "a pool size of megabytes",
-      forRead("getTranscoderPoolSize", `0x${"00".repeat(100_000)}`),
-      "too many bytes",
-    ],
+    ["a pool size out of bounds", lensLiar({ poolSize: 1n << 62n }), "out of all bounds"],
+    ["an activity of two", lensLiar({ isActive: 2n }), "out of all bounds"],
+    ["tickets that are never valid", lensLiar({ ticketValidityPeriod: 0n }), "valid for no round at all"],
+    ["no broker", lensLiar({ TicketBroker: 0n }), "knows no TicketBroker"],
+    ["a broker that is no account", lensLiar({ TicketBroker: 1n << 160n }), "out of all bounds"],
+    ["an answer that is no bytes", forLens("0xzz"), "eth_call answered no bytes"],
+    ["half a word", forLens("0x01"), "has an answer that is not understood"],
+    ["no answer of the lens", forLens("0x"), "has an answer that is not understood"],
+    ["nothing", forLens(null), "eth_call answered no bytes"],
+    ["megabytes", forLens(`0x${"00".repeat(100_000)}`), "too many bytes"],
   ];
 
   test.each(lies)("%s: is trouble and not taken", async (_name, fault, text) => {
@@ -219,6 +220,11 @@ describe("an endpoint that lies", () => {
     const known = world.view.clock();
     const [lied, gasPrice] = [liesOnce(fault), world.view.gasPrice()];
     world.chain.rpc.fault = lied.fault;
+    // The block and the gas price are asked for every two minutes. Without a longer silence the L1 clock stands.
+    for (let poll = 0; poll < 20 && lied.count() === 0; poll += 1) {
+      world.advance(7_000);
+      await world.chain.rpc.nextRequest();
+    }
     await eventually("the trouble", () =>
       world.troubles.some((said) => said?.includes(text)) ? true : null,
     );
@@ -232,14 +238,14 @@ describe("an endpoint that lies", () => {
     await using world = await openChainWorld({ before: (chain) => chain.setRound(11n) });
     await world.clockWhere("round 11", (clock) => clock.lastInitializedRound === 11n);
     await world.troubleWhere(null);
-    const lied = liesOnce(forRead("lastInitializedRound", word(10n)));
+    const lied = liesOnce(lensLiar({ lastInitializedRound: 10n }));
     world.chain.rpc.fault = lied.fault;
     await eventually("the lie was told", () => (lied.count() > 0 ? true : null));
     await world.chain.rpc.nextRequest();
     await world.chain.rpc.nextRequest();
     expect(world.view.clock()?.lastInitializedRound).toBe(11n);
     expect(world.view.trouble).toBeNull();
-    world.chain.rpc.fault = forRead("lastInitializedRound", word(10n));
+    world.chain.rpc.fault = lensLiar({ lastInitializedRound: 10n });
     await world.troubleWhere("the RPC is behind: it says round 10, and round 11 was seen already");
     expect(world.view.clock()?.lastInitializedRound).toBe(11n);
   });
@@ -248,7 +254,10 @@ describe("an endpoint that lies", () => {
     await using world = await openChainWorld({ before: (chain) => chain.fund(gateway, 5n, 7n) });
     await world.troubleWhere(null);
     for (const lie of [null, {}, "0x", "0x00", word(1n), 7]) {
-      world.chain.rpc.fault = forRead("getSenderInfo", lie);
+      world.chain.rpc.fault = {
+        type: "liar",
+        lie: (call, result) => (isSenderInfo(call) ? lie : result),
+      };
       expect(await world.view.readFunds(gateway)).toBeNull();
       expect(world.view.funds(gateway)).toBeNull();
     }

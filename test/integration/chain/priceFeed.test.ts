@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { EndpointPool } from "../../../src/chain/endpointPool.ts";
 import {
   type FeedPrice,
   openPriceFeed,
@@ -8,6 +9,7 @@ import {
 import { weiPerCurrency } from "../../../src/protocol/currency.ts";
 import { rational } from "../../../src/protocol/rational.ts";
 import { type DevChain, type DevFeed, startDevChain } from "../../support/chain/devChain.ts";
+import { openRpcProxy } from "../../support/chain/rpcProxy.ts";
 import { eventually } from "../../support/eventually.ts";
 
 /*
@@ -143,6 +145,28 @@ test.each([
   const priceFeed = world.open();
   expect(await priceFeed.firstRead()).toBeNull();
   expect(priceFeed.trouble).toContain("the price feed");
+});
+
+test("endpoints that others use too are used, failed over, and left open", async () => {
+  await using world = await openFeedWorld("ETH / USD", 8);
+  await world.feed.setAnswer(500n * 10n ** 8n, nowS);
+  await using dead = await openRpcProxy(world.chain.anvil.url);
+  dead.fault = { type: "cut" };
+  const rpc = new EndpointPool({ urls: [dead.url, world.chain.rpc.url] });
+  const priceFeed = world.open({ rpc });
+  expect((await priceFeed.firstRead())?.price).toEqual(rational(500n));
+  priceFeed.close();
+  expect((await rpc.batch([{ method: "eth_chainId", params: [] }]))[0]?.type).toBe("result");
+  rpc.close();
+});
+
+test("several URLs stand in one text, as in -ethUrl", async () => {
+  await using world = await openFeedWorld("ETH / USD", 8);
+  await world.feed.setAnswer(500n * 10n ** 8n, nowS);
+  await using dead = await openRpcProxy(world.chain.anvil.url);
+  dead.fault = { type: "answer", status: 503, body: "" };
+  const priceFeed = world.open({ url: { reveal: () => `${dead.url}, ${world.chain.rpc.url}` } });
+  expect((await priceFeed.firstRead())?.price).toEqual(rational(500n));
 });
 
 test("after failures in a row the waits are those of the list, the last one again and again", async () => {

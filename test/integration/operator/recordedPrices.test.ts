@@ -14,7 +14,7 @@ import {
   type Rational,
 } from "../../../src/protocol/rational.ts";
 import { rawRequest } from "./rawRequest.ts";
-import { openTestPort, type TestPort } from "./testNode.ts";
+import { memoryChain, openTestPort, type TestPort } from "./testNode.ts";
 
 type Case = {
   readonly id: string;
@@ -55,13 +55,6 @@ const differences: Readonly<Record<string, { readonly status: number; readonly b
   "unregistered.setMaxFaceValue.-5": {
     status: 400,
     body: "maxfacevalue must be greater than or equal to 0, provided -5\n",
-  },
-  // The other parameters need transactions: all or nothing.
-  "registered.active.setOrchestratorConfig.everything": {
-    status: 501,
-    body:
-      "blockRewardCut, feeShare and serviceURI need transactions, which Reprise does not make yet: " +
-      "nothing was changed, send the price alone\n",
   },
 };
 
@@ -104,12 +97,9 @@ afterAll(() => Promise.all(opened.map(({ port }) => port.close())));
 async function openChainPort(money: OperatorMoney): Promise<TestPort> {
   const port = await openTestPort({
     money,
-    chain: {
-      chainId: 54_321n,
-      account: fromHex(account) ?? new Uint8Array(),
-      minGasPrice: () => 0n,
-      maxGasPrice: () => null,
-    },
+    // What goes to the chain beside a price is done at once.
+    actions: { run: () => Promise.resolve({ type: "done", hash: null }) },
+    chain: memoryChain({ chainId: 54_321n, account: fromHex(account) ?? new Uint8Array() }),
   });
   opened.push(port);
   return port;
@@ -224,13 +214,18 @@ test("settings with which no gateway could pay are refused", async () => {
   expect(changes).toEqual(["default", "8000"]);
 });
 
-test("on a chain, what is not served yet says so after go-livepeer's own checks", async () => {
-  const { port } = await openChainPort(memoryMoney(new Map(), ""));
+test("on a chain, what is not served says so after go-livepeer's own checks", async () => {
+  const money = memoryMoney(new Map(), "");
+  const { port } = await openTestPort({ money, chain: memoryChain() });
   const ask = async (target: string) => {
     const { status, body } = await rawRequest(port.address.port, { method: "GET", target });
     return `${status} ${Buffer.from(body).toString("utf8")}`;
   };
-  expect(await ask("/reward")).toBe("501 /reward is not served by Reprise yet\n");
-  expect(await ask("/bond?amount=1")).toBe("400 missing form param: toAddr\n");
-  expect(await ask("/bond?amount=1&toAddr=0x12")).toBe("501 /bond is not served by Reprise yet\n");
+  const notServed = (path: string) => `501 ${path} is not served by Reprise: use \`bun run cli\`\n`;
+  expect(await ask("/requestTokens")).toBe(notServed("/requestTokens"));
+  expect(await ask("/fundDeposit")).toBe("400 missing form param: amount\n");
+  expect(await ask("/fundDeposit?amount=1")).toBe(notServed("/fundDeposit"));
+  // A node that sends nothing.
+  expect(await ask("/reward")).toBe(notServed("/reward"));
+  await port.close();
 });

@@ -69,7 +69,7 @@ test("once set up, a start writes nothing and says nothing", async () => {
 test("an unknown command is refused with the known ones", async () => {
   const ended = await run(["scripts/start.ts", "nothing"]);
   expect(ended.exitCode).toBe(2);
-  expect(ended.err).toContain("orchestrator, replay, tickets, ledger, verify, bench, setup");
+  expect(ended.err).toContain("orchestrator, replay, tickets, ledger, cli, devchain, verify, bench, setup");
 });
 
 // The checkout here depends on a folder of its own only, so that the real package manager needs no registry.

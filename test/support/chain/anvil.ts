@@ -6,13 +6,19 @@ export type Anvil = AsyncDisposable & {
   readonly url: string;
   /** One call. @throws Error with the node's words, its revert text included. */
   rpc(method: string, ...params: readonly unknown[]): Promise<unknown>;
+  /** Many calls in one request; answers in order. @throws Error with the node's words */
+  batch(calls: readonly (readonly [method: string, params: readonly unknown[]])[]): Promise<unknown[]>;
 };
 
 export type AnvilOptions = {
   /** Default 54321: no network that anybody knows. */
   readonly chainId?: number;
-  /** Seconds between blocks; without it a block is mined for each transaction, and only then. */
-  readonly blockTimeS?: number;
+  /** Default: any free one. */
+  readonly port?: number;
+  /** Default 0: whoever sends may pay nothing. */
+  readonly baseFee?: bigint;
+  /** Number of the first block. Default 0. Mining takes 2 ms a block. */
+  readonly firstBlock?: number;
 };
 
 /**
@@ -20,14 +26,13 @@ export type AnvilOptions = {
  * still be a sender. About 0.1 s.
  */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
-  const blockTime =
-    options.blockTimeS === undefined ? [] : ["--block-time", `${options.blockTimeS}`, "--mixed-mining"];
   // A killed test must not leave a chain behind.
   const tied = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
   const words = [
-    ...["--host", "127.0.0.1", "--port", "0", "--chain-id", `${options.chainId ?? 54321}`],
-    ...["--auto-impersonate", "--disable-min-priority-fee", "--base-fee", "0", "--gas-price", "0"],
-    ...["--accounts", "2", ...blockTime],
+    ...["--host", "127.0.0.1", "--port", `${options.port ?? 0}`, "--chain-id", `${options.chainId ?? 54321}`],
+    ...["--auto-impersonate", "--disable-min-priority-fee", "--accounts", "2"],
+    ...["--base-fee", `${options.baseFee ?? 0n}`, "--gas-price", "0"],
+    ...["--number", `${options.firstBlock ?? 0}`],
   ];
   const child = Bun.spawn([...tied, anvilPath(), ...words], {
     stdin: "ignore",
@@ -38,6 +43,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   return {
     url,
     rpc: (method, ...params) => callRpc(url, method, params),
+    batch: (calls) => batchRpc(url, calls),
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await child.exited;
@@ -56,6 +62,25 @@ export async function callRpc(url: string, method: string, params: readonly unkn
   if (typeof answer !== "object" || answer === null) throw new Error(`${method} answered ${String(answer)}.`);
   if ("error" in answer) throw new Error(`${method} failed: ${JSON.stringify(answer.error)}`);
   return "result" in answer ? answer.result : null;
+}
+
+async function batchRpc(
+  url: string,
+  calls: readonly (readonly [string, readonly unknown[]])[],
+): Promise<unknown[]> {
+  if (calls.length === 0) return [];
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(calls.map(([method, params], id) => ({ jsonrpc: "2.0", id, method, params }))),
+  });
+  const answers = (await response.json()) as { id: number; result?: unknown; error?: unknown }[];
+  const results: unknown[] = [];
+  for (const { id, result, error } of answers) {
+    if (error !== undefined) throw new Error(`${calls[id]?.[0]} failed: ${JSON.stringify(error)}`);
+    results[id] = result;
+  }
+  return results;
 }
 
 /** The binary of this machine's platform. It lies in a package beside the one that we depend on. */

@@ -8,14 +8,51 @@ import { Fold, ImpossibleEventError } from "../../../src/actors/fold.ts";
 import { gatewayKind } from "../../../src/actors/gateway/decide.ts";
 import type { ActorKind } from "../../../src/actors/kind.ts";
 import { pricingKind } from "../../../src/actors/pricing/decide.ts";
+import { roundKind } from "../../../src/actors/round/decide.ts";
 import { segmentKind } from "../../../src/actors/segment/decide.ts";
 import { sessionKind } from "../../../src/actors/session/decide.ts";
 import { stateName } from "../../../src/actors/snapshot.ts";
 import { ticketKind } from "../../../src/actors/ticket/decide.ts";
+import { transactionKind } from "../../../src/actors/transaction/decide.ts";
+import { walletKind } from "../../../src/actors/wallet/decide.ts";
+import { watchKind } from "../../../src/actors/watch/decide.ts";
 import type { AnyEvent } from "../../../src/events/definition.ts";
 import type { SegmentEvent } from "../../../src/events/segment.ts";
 import type { SessionEvent } from "../../../src/events/session.ts";
 import { renderJson, renderTable } from "../../../src/replay/render.ts";
+import {
+  initializationReturned,
+  initializationSubmitted,
+  nonceCorrected,
+  nonceReserved,
+  redemptionPostponed,
+  redemptionReturned,
+  redemptionSubmitted,
+  rewardConfirmed,
+  rewardDue,
+  rewardMined,
+  rewardMissed,
+  rewardNotDue,
+  rewardPostponed,
+  rewardReturned,
+  rewardSubmitted,
+  rewardUndone,
+  roundInitialized,
+  roundOpened,
+  ticketHeld,
+  ticketPaid,
+  ticketPaidByOthers,
+  ticketRefused,
+  ticketUnpaid,
+  transactionConfirmed,
+  transactionDisplaced,
+  transactionMined,
+  transactionPlanned,
+  transactionRaised,
+  transactionRefused,
+  transactionSigned,
+  transactionUndone,
+} from "./chainFacts.ts";
 import {
   segmentAccepted,
   segmentDelivered,
@@ -46,6 +83,7 @@ import {
   ticketTermsChanged,
   ticketWon,
 } from "./moneyFacts.ts";
+import { blocksSeen, blocksUndone, watchStarted } from "./watchFacts.ts";
 
 /*
  * Goal: no state of a machine is dead text, and no event meets a state that nobody thought about. Method: XState
@@ -80,7 +118,21 @@ const accountFacts: readonly AnyEvent[] = [
   jobReleased("b"),
   accountExpired,
 ];
-const ticketFacts: readonly AnyEvent[] = [ticketWon, ticketRedeemed, ticketExpired];
+const ticketFacts: readonly AnyEvent[] = [
+  ...[ticketWon, redemptionSubmitted, redemptionReturned, redemptionPostponed, ticketHeld(true)],
+  ...[ticketPaid, ticketPaidByOthers, ticketUnpaid, ticketRedeemed, ticketExpired, ticketRefused],
+];
+const transactionFacts: readonly AnyEvent[] = [
+  ...[transactionPlanned, transactionSigned, transactionRaised, transactionRefused, transactionMined],
+  ...[transactionUndone, transactionConfirmed, transactionDisplaced],
+];
+const walletFacts: readonly AnyEvent[] = [nonceReserved, nonceCorrected];
+const roundFacts: readonly AnyEvent[] = [
+  ...[roundOpened, initializationSubmitted, initializationReturned, roundInitialized, rewardDue],
+  ...[rewardPostponed, rewardSubmitted, rewardReturned, rewardMined, rewardUndone, rewardConfirmed],
+  ...[rewardMissed, rewardNotDue],
+];
+const watchFacts: readonly AnyEvent[] = [watchStarted, blocksSeen(101n, 110n), blocksUndone(105n)];
 const gatewayFacts: readonly AnyEvent[] = [gatewayFundsRead];
 const chainFacts: readonly AnyEvent[] = [roundObserved];
 const pricingFacts: readonly AnyEvent[] = [
@@ -99,9 +151,15 @@ const factsOf: readonly (readonly [kind: ActorKind, facts: readonly AnyEvent[]])
   [gatewayKind, gatewayFacts],
   [chainKind, chainFacts],
   [pricingKind, pricingFacts],
+  [transactionKind, transactionFacts],
+  [walletKind, walletFacts],
+  [roundKind, roundFacts],
+  [watchKind, watchFacts],
 ];
 /** What lasts as long as the node. */
-const endless: ReadonlySet<ActorKind> = new Set([gatewayKind, chainKind, pricingKind]);
+const endless: ReadonlySet<ActorKind> = new Set([
+  ...[gatewayKind, chainKind, pricingKind, walletKind, watchKind],
+]);
 
 test("every kind of the node is walked here", () => {
   expect(factsOf.map(([{ kind }]) => kind).sort()).toEqual(allKinds.map(({ kind }) => kind).sort());
@@ -121,7 +179,9 @@ function openNames(snapshot: AnyMachineSnapshot): readonly string[] {
 
 /** The parts of a context that decide where a machine can go: counters are left out, or the walk never ends. */
 function essence(snapshot: AnyMachineSnapshot): string {
-  return JSON.stringify([snapshot.value, openNames(snapshot)]);
+  // Whose transaction it is decides where a re-org leads.
+  const { transaction } = snapshot.context as { readonly transaction?: string | null };
+  return JSON.stringify([snapshot.value, openNames(snapshot), transaction ?? null]);
 }
 
 /** One snapshot of every state that the events can reach, with the steps there. */
@@ -141,10 +201,20 @@ function reach(kind: ActorKind, facts: readonly AnyEvent[]) {
   }).map(({ state, steps }) => ({ snapshot: state as AnyMachineSnapshot, steps: steps.length }));
 }
 
+/** Names of all states as {@link stateName} gives them: `open.due` for one inside another. */
+function stateNames(kind: ActorKind): readonly string[] {
+  const names = (states: ActorKind["machine"]["states"]): readonly string[] =>
+    Object.entries(states).flatMap(([name, node]) => {
+      const inner = names(node.states as ActorKind["machine"]["states"]);
+      return inner.length === 0 ? [name] : inner.map((below) => `${name}.${below}`);
+    });
+  return names(kind.machine.states);
+}
+
 /** What every event does in every reached state, state by state in the order of the machine. */
 function answers(kind: ActorKind, facts: readonly AnyEvent[]): string {
   const fold = new Fold(kind);
-  const names = Object.keys(kind.machine.states);
+  const names = stateNames(kind);
   const types = [...new Set(facts.map(({ type }) => type))];
   const reached = reach(kind, facts);
   const rows = names.map((name) => {
@@ -218,7 +288,7 @@ describe("money", () => {
   for (const [kind, facts] of factsOf.slice(2)) {
     test(`${kind.kind}: every state is reached`, () => {
       const reached = new Set(reach(kind, facts).map(({ snapshot }) => stateName(snapshot)));
-      expect([...reached].sort()).toEqual(Object.keys(kind.machine.states).sort());
+      expect([...reached].sort()).toEqual([...stateNames(kind)].sort());
     });
   }
 
@@ -236,11 +306,64 @@ describe("money", () => {
   test("ticket: every event is taken or refused in every state, as written here", () => {
     expect(`\n${answers(ticketKind, ticketFacts)}\n`).toMatchInlineSnapshot(`
       "
-                TicketWon  TicketRedeemed  TicketExpired
-      drawn     won        .               .
-      won       .          redeemed        expired
-      redeemed  .          .               .
-      expired   .          .               .
+                 TicketWon  RedemptionSubmitted  RedemptionReturned  RedemptionPostponed  TicketHeld  TicketPaid  TicketUnpaid   TicketRedeemed  TicketExpired  TicketRefused
+      drawn      won        .                    .                   .                    .           .           .              .               .              .
+      won        .          submitted            .                   won                  won         paid        .              redeemed        expired        refused
+      submitted  .          .                    won                 .                    submitted   paid        .              .               .              .
+      paid       .          .                    .                   .                    .           .           submitted|won  redeemed        .              .
+      redeemed   .          .                    .                   .                    .           .           .              .               .              .
+      expired    .          .                    .                   .                    .           .           .              .               .              .
+      refused    .          .                    .                   .                    .           .           .              .               .              .
+      "
+    `);
+  });
+
+  test("transaction: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(transactionKind, transactionFacts)}\n`).toMatchInlineSnapshot(`
+      "
+                 TransactionPlanned  TransactionSigned  TransactionRefused  TransactionMined  TransactionUndone  TransactionConfirmed  TransactionDisplaced
+      drafted    planned             .                  .                   .                 .                  .                     .
+      planned    .                   sent               .                   .                 .                  .                     .
+      sent       .                   sent               sent                mined             .                  .                     displaced
+      mined      .                   .                  .                   .                 sent               confirmed             .
+      confirmed  .                   .                  .                   .                 .                  .                     .
+      displaced  .                   .                  .                   .                 .                  .                     .
+      "
+    `);
+  });
+
+  test("wallet: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(walletKind, walletFacts)}\n`).toMatchInlineSnapshot(`
+      "
+                NonceReserved  NonceCorrected
+      counting  counting       counting
+      "
+    `);
+  });
+
+  test("round: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(roundKind, roundFacts)}\n`).toMatchInlineSnapshot(`
+      "
+                        RoundOpened  InitializationSubmitted  InitializationReturned  RoundInitialized  RewardDue  RewardPostponed  RewardSubmitted  RewardReturned  RewardMined  RewardUndone  RewardConfirmed  RewardMissed  RewardNotDue
+      announced         open.opened  .                        .                       .                 .          .                .                .               .            .             .                .             .
+      open.opened       .            open.opened              open.opened             open.initialized  .          .                .                .               .            .             .                missed        notDue
+      open.initialized  .            open.initialized         open.initialized        open.initialized  open.due   .                .                .               open.mined   .             .                missed        notDue
+      open.due          .            open.due                 open.due                open.due          .          open.due         open.submitted   .               open.mined   .             .                missed        notDue
+      open.submitted    .            open.submitted           open.submitted          open.submitted    .          .                .                open.due        open.mined   .             .                missed        .
+      open.mined        .            open.mined               open.mined              open.mined        .          .                .                .               .            open.due      rewarded         .             .
+      rewarded          .            .                        .                       .                 .          .                .                .               .            .             .                .             .
+      missed            .            .                        .                       .                 .          .                .                .               .            .             .                .             .
+      notDue            .            .                        .                       .                 .          .                .                .               .            .             .                .             .
+      "
+    `);
+  });
+
+  test("watch: every event is taken or refused in every state, as written here", () => {
+    expect(`\n${answers(watchKind, watchFacts)}\n`).toMatchInlineSnapshot(`
+      "
+                WatchStarted  BlocksSeen  BlocksUndone
+      idle      watching      .           .
+      watching  watching      watching    watching
       "
     `);
   });

@@ -166,3 +166,16 @@ test("of more than 10,000 funded gateways those used last are kept", async () =>
   expect(cache.peek(account(0))).not.toBeNull();
   expect(cache.peek(account(1))).toBeNull();
 });
+
+test("chain check 16 (do better): whoever asks waits a bounded time; the read goes on for the next one", async () => {
+  const { promise, resolve } = Promise.withResolvers<typeof rich | null>();
+  const told: SenderFunds[] = [];
+  const cache = new FundsCache({
+    ...{ read: () => promise, round: () => 1n, nowMs: () => 0, monotonicMs: () => 0, seed: new Map() },
+    ...{ waitMaxMs: 10, onFunds: (_sender, funds) => told.push(funds) },
+  });
+  expect(await cache.read(account(1))).toBeNull();
+  resolve(rich);
+  expect(await cache.read(account(1))).toMatchObject(rich);
+  expect(told.length).toBe(1);
+});

@@ -122,3 +122,41 @@ test("property: whatever the chain says and however long it is silent, the numbe
     ),
   );
 });
+
+test("in silence it goes on at the pace that was seen: a chain of one's own may have a block a second", () => {
+  const { clock, pass } = clockAt(null);
+  for (let block = 100n; block < 110n; block += 1n) {
+    clock.observe(block, null);
+    pass(1_000);
+  }
+  pass(59_000);
+  // 60 s after block 109.
+  expect(clock.now()).toBe(169n);
+});
+
+test("a burst of blocks is no pace, and neither are a few observations", () => {
+  const bursty = clockAt(null);
+  for (let look = 0n; look < 10n; look += 1n) {
+    bursty.clock.observe(100n + (look === 5n ? 41n : look > 5n ? 41n : 0n), null);
+    bursty.pass(1_000);
+  }
+  bursty.pass(119_000);
+  expect(bursty.clock.now()).toBe(151n);
+  const fresh = clockAt(null);
+  for (const block of [100n, 101n, 102n]) {
+    fresh.clock.observe(block, null);
+    fresh.pass(1_000);
+  }
+  fresh.pass(119_000);
+  expect(fresh.clock.now()).toBe(112n);
+});
+
+test("however fast the chain was, no more than a block a second is counted", () => {
+  const { clock, pass } = clockAt(null);
+  for (let block = 100n; block < 200n; block += 10n) {
+    clock.observe(block, null);
+    pass(1_000);
+  }
+  pass(99_000);
+  expect(clock.now()).toBe(290n);
+});

@@ -78,8 +78,9 @@ describe("the chain", () => {
     const { config, chain, pricing, notices } = started([]);
     expect(config.node.network).toBe("arbitrum-one-mainnet");
     expect(config.storage.dataDir).toBe("/home/op/.reprise/arbitrum-one-mainnet");
-    const { url, ...rest } = chain;
-    expect(url.reveal()).toBe("https://rpc.example/KEY");
+    const { url, urls, ...rest } = chain;
+    expect(urls.map((endpoint) => endpoint.reveal())).toEqual(["https://rpc.example/KEY"]);
+    expect(url).toBe(urls[0] as typeof url);
     expect(rest).toEqual({
       network: "arbitrum-one-mainnet",
       controller: "0xd8e8328501e9645d16cf49539efc04f734606ee4",
@@ -87,11 +88,22 @@ describe("the chain", () => {
       keystorePath: "/home/op/.reprise/arbitrum-one-mainnet/keystore",
       password: null,
       recipient: null,
-      pollMs: 5_000,
+      rewardKey: null,
+      redeemerKey: null,
+      pollMs: 12_000,
       minGasPrice: 0n,
       maxGasPrice: null,
       redeemGas: 1_200_000n,
       priceFeed: "0x639fe6ab55c921f74e7fac1ee960c0b6293ba612",
+      reward: "auto",
+      initializeRound: false,
+      initializeRoundMaxDelayMs: 30_000,
+      redeem: true,
+      gasLimit: 0n,
+      transactionTimeoutMs: 300_000,
+      maxTransactionReplacements: 1,
+      confirmations: 32,
+      aiServiceRegistry: null,
     });
     expect({ ...pricing, base: pricing.base.wording }).toEqual({
       base: "1200wei",
@@ -102,7 +114,8 @@ describe("the chain", () => {
       maxGatewayLoss: 20_000_000_000_000_000n,
     });
     for (const slice of [chain, pricing, pricing.base]) expect(Object.isFrozen(slice)).toBe(true);
-    expect(notices.filter((notice) => notice.includes("`livepeer -reward`")).length).toBe(1);
+    // Nothing is left to be run beside it.
+    expect(notices.filter((notice) => notice.includes("livepeer -"))).toEqual([]);
   });
 
   test("the endpoint's key shows nowhere, not in mistakes either", () => {
@@ -154,14 +167,102 @@ describe("the chain", () => {
     expect(chainOf("-blockPollingInterval", "99999999999").pollMs).toBe(2 ** 31 - 1);
   });
 
-  test("what comes later is refused when it is switched on, and taken when it is switched off", () => {
-    for (const flag of ["-reward", "-initializeRound"]) {
-      expect(mistakeOf(flag)).toBe(`${flag} is not possible here`);
-      expect(chainOf(`${flag}=false`).network).toBe("arbitrum-one-mainnet");
-    }
-    expect(started(["-gasLimit", "5"]).notices).toContain(
-      "-gasLimit has no effect yet: Reprise sends no transactions yet.",
+  test("several endpoints: in order, each checked, none twice, and no key of any is shown", () => {
+    const text = "https://a.example/KEY1, http://b.example/KEY2,https://a.example/KEY1,";
+    const { chain, settingsTable } = started(["-ethUrl", text]);
+    expect(chain.urls.map((url) => url.reveal())).toEqual([
+      "https://a.example/KEY1",
+      "http://b.example/KEY2",
+    ]);
+    expect(settingsTable).toContain("https://a.example/***,http://b.example/***");
+    expect(settingsTable).not.toContain("KEY");
+    const bad = mistakesOf({ argv: [...least, "-ethUrl", "https://a.example/KEY1,ws://b.example/KEY2"] });
+    expect(bad.mistakes.map((mistake) => mistake.text)).toEqual([
+      'Failed to connect to Ethereum client: no known transport for URL scheme "ws"',
+    ]);
+    expect(bad.text).not.toContain("KEY2");
+    const many = Array.from({ length: 17 }, (_, index) => `https://a.example/${index}`).join(",");
+    expect(mistakeOf("-ethUrl", many)).toContain("17 endpoints, more than 16");
+    expect(mistakeOf("-ethUrl", " , ")).toBe("Need to specify an Ethereum node JSON-RPC URL using -ethUrl");
+  });
+
+  test("rewards have three states; rounds, redemption and transactions have bounds", () => {
+    expect([chainOf(), chainOf("-reward"), chainOf("-reward=false")].map(({ reward }) => reward)).toEqual([
+      "auto",
+      "on",
+      "off",
+    ]);
+    expect(
+      chainOf(
+        ...["-initializeRound", "-initializeRoundMaxDelay", "0s", "-redeem=false", "-confirmations", "0"],
+        ...["-gasLimit", "1_000_000", "-transactionTimeout", "90s", "-maxTransactionReplacements", "4"],
+        ...["-blockPollingInterval", "5"],
+      ),
+    ).toMatchObject({
+      initializeRound: true,
+      initializeRoundMaxDelayMs: 0,
+      redeem: false,
+      confirmations: 0,
+      gasLimit: 1_000_000n,
+      transactionTimeoutMs: 90_000,
+      maxTransactionReplacements: 4,
+      pollMs: 5_000,
+    });
+    expect([chainOf(), chainOf("-redeemGas", "250000")].map(({ redeemGas }) => redeemGas)).toEqual([
+      1_200_000n,
+      250_000n,
+    ]);
+    expect(mistakeOf("-redeemGas", "20999")).toContain("is not what a redemption can cost");
+    // As go-livepeer takes them.
+    expect(chainOf("-gasLimit=-1", "-maxTransactionReplacements=-1")).toMatchObject({
+      gasLimit: 0n,
+      maxTransactionReplacements: 0,
+    });
+    expect(chainOf("-transactionTimeout", "2000h").transactionTimeoutMs).toBe(2 ** 31 - 1);
+    expect(mistakeOf("-gasLimit", "20999")).toContain("fits no transaction");
+    expect(mistakeOf("-transactionTimeout", "999ms")).toContain("must be at least 1s, provided 999ms");
+    expect(mistakeOf("-confirmations=-1")).toContain("must be between 0 and 100000, provided -1");
+  });
+
+  test("further keys: accounts are checked, pass phrases may be files, a phrase alone says that it is idle", () => {
+    const { chain, settingsTable, notices } = started(
+      [
+        ...["-rewardAcctAddr", checksummed, "-rewardPassword", "/pw"],
+        ...["-redeemerAcctAddr", gateway, "-ethOrchAddr", gateway],
+      ],
+      { files: { "/pw": " s3cret\n" } },
     );
+    expect(chain.rewardKey?.account).toBe(checksummed.toLowerCase() as `0x${string}`);
+    expect(chain.rewardKey?.password?.reveal()).toBe("s3cret");
+    expect(chain.redeemerKey).toEqual({ account: gateway, password: null });
+    expect(settingsTable).toContain("***");
+    expect(settingsTable).not.toContain("/pw");
+    expect(notices.filter((notice) => notice.includes("Password"))).toEqual([]);
+    expect(started(["-redeemerPassword", "x"]).notices).toContain(
+      "-redeemerPassword has no effect without -redeemerAcctAddr.",
+    );
+    for (const flag of ["rewardAcctAddr", "redeemerAcctAddr"]) {
+      expect(mistakeOf(`-${flag}`, checksummed.replace("5aA", "5aB"))).toContain("checksum");
+    }
+  });
+
+  test("the registry of the AI network: known on Arbitrum One, to be named elsewhere", () => {
+    expect(chainOf("-aiServiceRegistry").aiServiceRegistry).toBe(
+      "0x04c0b249740175999e5bf5c9ac1da92431ef34c5",
+    );
+    expect(mistakeOf("-aiServiceRegistry", "-network", "mainnet")).toContain("-network mainnet");
+    const own = ["-network", "mainnet", "-aiServiceRegistryAddr", checksummed];
+    expect(chainOf("-aiServiceRegistry", ...own).aiServiceRegistry).toBe(
+      checksummed.toLowerCase() as `0x${string}`,
+    );
+    const idle = started(own);
+    expect(idle.chain.aiServiceRegistry).toBeNull();
+    expect(idle.notices).toContain("-aiServiceRegistryAddr has no effect without -aiServiceRegistry.");
+  });
+
+  test("the role of a remote redeemer is refused with what to use instead", () => {
+    expect(mistakeOf("-redeemerAddr", "r.example:8935")).toBe("-redeemerAddr is not possible here");
+    expect(mistakeOf("-redeemer")).toBe("-redeemer is not possible here");
   });
 });
 

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { chainLogsView } from "../../../src/events/views/chainLogs.ts";
 import { ledgerView } from "../../../src/events/views/ledger.ts";
 import { nonceMarginBlocks, noncesView } from "../../../src/events/views/nonces.ts";
+import { roundsView } from "../../../src/events/views/rounds.ts";
 import { ticketsView } from "../../../src/events/views/tickets.ts";
+import { transactionsView } from "../../../src/events/views/transactions.ts";
 import { rational } from "../../../src/protocol/rational.ts";
 import { arbitraryEvents } from "../../support/logEvents.ts";
 import { type LogFolder, logFolder } from "../../support/logFolder.ts";
@@ -33,12 +36,10 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-const moneyTypes: ReadonlySet<string> = new Set([
-  ...ledgerView.types,
-  ...noncesView.types,
-  ...ticketsView.types,
-]);
+const moneyViews = [ledgerView, noncesView, ticketsView, chainLogsView, transactionsView, roundsView];
+const moneyTypes: ReadonlySet<string> = new Set(moneyViews.flatMap(({ types }) => types));
 const tables = [
+  ...["chain_logs", "transactions", "rounds"],
   ...["tickets", "nonces", "ledger_payments", "ledger_prices"],
   ...["ledger_reservations", "ledger_jobs", "ledger_expiries"],
 ];
@@ -68,6 +69,7 @@ describe("tickets", () => {
         txHash: null,
         loss: null,
       },
+      ...{ transactionId: null, paidAmount: null, paidBlock: null, held: 0, cause: null, text: null },
     });
     expect(reader.ticket(first.hash)).toMatchObject({
       ...{ state: "redeemed", endedMs: startMs + 5, endedRound: "3701", txHash: "0xaa", loss: null },
@@ -178,6 +180,16 @@ describe("ledger", () => {
   });
 });
 
+const firstTypes: ReadonlySet<string> = new Set(["TicketWon", "TransactionPlanned", "RoundOpened"]);
+
+function kindOfType(type: string): string {
+  const view = moneyViews.find(({ types }) => types.includes(type));
+  const kinds: Readonly<Record<string, string>> = {
+    ...{ tickets: "ticket", "chain-logs": "watch", transactions: "transaction", rounds: "round" },
+  };
+  return kinds[view?.name ?? ""] ?? "account";
+}
+
 describe("all views", () => {
   // A write that SQLite refuses would stop the whole node: no event may cause one, however absurd its values.
   test("take whatever an event may hold", async () => {
@@ -185,11 +197,20 @@ describe("all views", () => {
     let number = 0;
     for (const event of fc.sample(events as fc.Arbitrary<MoneyEvent>, 600)) {
       number += 1;
-      const kind = event.type.startsWith("Ticket") ? "ticket" : "account";
-      writer.add(`${kind}:${number}`, event);
+      writer.add(`${kindOfType(event.type)}:${number}`, event);
+    }
+    // Also as changes of rows that are there.
+    const rows = fc
+      .sample(events as fc.Arbitrary<MoneyEvent>, 600)
+      .filter(({ type }) => !firstTypes.has(type));
+    for (const [index, event] of rows.entries()) {
+      number += 1;
+      writer.add(`${kindOfType(event.type)}:${(index % 600) + 1}`, event);
     }
     await writer.log.journal.committed();
     expect(readRows(folder.path, "SELECT count(*) AS count FROM events")).toEqual([{ count: number }]);
+    const { reader } = writer.log;
+    expect(() => [...reader.chainLogs(), ...reader.transactions(), ...reader.rounds()]).not.toThrow();
   });
 });
 

@@ -132,11 +132,14 @@ describe("rebuilding", () => {
     await reopen();
     expect([summaries(), losses()]).toEqual(kept);
     expect(readRows<object>(dataDir, "SELECT name, view_version FROM views ORDER BY name")).toEqual([
+      { name: "chain-logs", view_version: 1 },
       { name: "ledger", view_version: 1 },
       { name: "media-losses", view_version: 1 },
       { name: "nonces", view_version: 1 },
+      { name: "rounds", view_version: 1 },
       { name: "session-summary", view_version: 1 },
-      { name: "tickets", view_version: 1 },
+      { name: "tickets", view_version: 2 },
+      { name: "transactions", view_version: 1 },
     ]);
   });
 

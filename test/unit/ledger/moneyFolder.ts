@@ -5,7 +5,10 @@ import type { GatewayEvent } from "../../../src/events/gateway.ts";
 import { encodeEvent } from "../../../src/events/definition.ts";
 import type { RecordedEvent, StreamId } from "../../../src/events/envelope.ts";
 import { type OpenLog, openLog } from "../../../src/events/log/openLog.ts";
+import type { RoundEvent } from "../../../src/events/round.ts";
 import type { TicketEvent } from "../../../src/events/ticket.ts";
+import type { TransactionEvent } from "../../../src/events/transaction.ts";
+import type { WatchEvent } from "../../../src/events/watch.ts";
 import type { ImportPorts } from "../../../src/ledger/importTickets.ts";
 import { runLedger } from "../../../src/ledger/ledgerCommand.ts";
 import { runTickets } from "../../../src/ledger/ticketsCommand.ts";
@@ -21,7 +24,13 @@ import { accountOfPrivateKey, signPersonalMessage } from "../../support/signatur
  * Logs of money for tests: real files, written through the real journal with the views of this release.
  */
 
-export type MoneyEvent = AccountEvent | ChainEvent | GatewayEvent | TicketEvent;
+export type MoneyEvent =
+  AccountEvent | ChainEvent | GatewayEvent | TicketEvent | TransactionEvent | RoundEvent | WatchEvent;
+
+const lastEvents: ReadonlySet<string> = new Set([
+  ...["AccountExpired", "TicketRedeemed", "TicketExpired", "TicketRefused"],
+  ...["TransactionConfirmed", "TransactionDisplaced", "RewardConfirmed", "RewardMissed", "RewardNotDue"],
+]);
 
 /** 2026-01-01, the first moment of these logs. */
 export const startMs = 1_767_225_600_000;
@@ -59,8 +68,7 @@ export class MoneyWriter {
     const data = encodeEvent(definition, event);
     journal.addEvent([this.#seq, stream, version, event.type, 1, this.atMs, "test", "test", null, data]);
     for (const write of views.writesFor(recorded)) journal.addView(write);
-    const isEnd = ["AccountExpired", "TicketRedeemed", "TicketExpired"].includes(event.type);
-    journal.setStream([stream, version, isEnd ? 1 : 0, null]);
+    journal.setStream([stream, version, lastEvents.has(event.type) ? 1 : 0, null]);
     return recorded;
   }
 

@@ -223,6 +223,8 @@ describe("export", () => {
   });
 });
 
+const moneyOutTables = ["chain_logs", "transactions", "rounds"];
+
 describe("the command line", () => {
   test("help, unknown words and bad options end with 2 and say what to do", async () => {
     expect((await tickets("--help")).code).toBe(0);
@@ -230,7 +232,10 @@ describe("the command line", () => {
     const wrong: readonly (readonly [readonly string[], string])[] = [
       [["list"], "Name the log"],
       [["steal", "--dataDir", dataDir], "There is no command `steal`"],
-      [["list", "--dataDir", dataDir, "--state", "lost"], "`--state` is open, redeemed, expired, all"],
+      [
+        ["list", "--dataDir", dataDir, "--state", "lost"],
+        "`--state` is open, won, submitted, paid, redeemed, expired, refused, all",
+      ],
       [["list", "--dataDir", dataDir, "--sender", "me"], "`--sender` takes an account"],
       [["export", "--dataDir", dataDir, "--l1Block", "-1"], "--l1Block"],
       [["list", "--dataDir", dataDir, "--what"], "--what"],
@@ -260,14 +265,32 @@ describe("the command line", () => {
     ]);
     meddle(
       dataDir,
-      ...added.map((table) => `DROP TABLE ${table}`),
-      "DELETE FROM __drizzle_migrations WHERE created_at = (SELECT max(created_at) FROM __drizzle_migrations)",
-      "DELETE FROM views WHERE name IN ('tickets', 'ledger', 'nonces')",
+      ...[...added, ...moneyOutTables].map((table) => `DROP TABLE ${table}`),
+      "DELETE FROM __drizzle_migrations WHERE created_at > (SELECT min(created_at) FROM __drizzle_migrations)",
+      "DELETE FROM views WHERE name NOT IN ('media-losses', 'session-summary')",
     );
     expect((await run("list")).errors).toContain("Start the node of this release once");
     await (await MoneyWriter.open(dataDir)).close();
     const rows = await rowsOf<{ hash?: string }>(run("list", "--json"));
     expect(rows.map(({ hash }) => hash)).toContain(late.hash);
+  });
+
+  test("a log of the release before money out: the same, and tickets keep what they were", async () => {
+    const { late, redeemed } = await writeTickets();
+    const columns = ["transaction_id", "paid_amount", "paid_block", "held", "cause", "text"];
+    meddle(
+      dataDir,
+      ...moneyOutTables.map((table) => `DROP TABLE ${table}`),
+      ...columns.map((column) => `ALTER TABLE tickets DROP COLUMN ${column}`),
+      "DELETE FROM __drizzle_migrations WHERE created_at = (SELECT max(created_at) FROM __drizzle_migrations)",
+      "DELETE FROM views WHERE name IN ('chain-logs', 'transactions', 'rounds')",
+      "UPDATE views SET view_version = 1 WHERE name = 'tickets'",
+    );
+    expect((await run("list")).errors).toContain("Start the node of this release once");
+    await (await MoneyWriter.open(dataDir)).close();
+    const rows = await rowsOf<{ hash?: string; state?: string }>(run("list", "--json", "--state", "all"));
+    expect(rows.find(({ hash }) => hash === late.hash)?.state).toBe("open");
+    expect(rows.find(({ hash }) => hash === redeemed.hash)?.state).toBe("redeemed");
   });
 
   // A process that ends while its pipe is full takes the rest with it: a ticket less in a file that looks whole.

@@ -107,6 +107,8 @@ describe("replays", () => {
       await own.chain.setRound(2n);
       await own.chain.setRound(3n);
       await node.knowsRound(3n);
+      // A round must be deep before what ended with the one before it is given up.
+      await own.chain.mine(2);
       const expired = () =>
         recordedEvents(dataDir).filter(({ event }) => event.type === "TicketExpired").length;
       await node.until("both tickets have ended", () => expired() === 2);
