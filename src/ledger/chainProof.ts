@@ -141,9 +141,12 @@ function checkRewards(
   return { rewardByLogs, rewardByRounds };
 }
 
-/** A reward that we only noticed: the log stands at or before the block in which we did. */
+/** Blocks by which a re-org may have moved what was noticed before it. */
+const movedMax = 64n;
+
+/** A reward that we only noticed: the log stands at or before the block in which we did, or a re-org later. */
 function isUnnamed({ txHash, block }: RoundRecord, logBlock: number): boolean {
-  return txHash === null && block !== null && BigInt(block) >= BigInt(logBlock);
+  return txHash === null && block !== null && BigInt(block) + movedMax >= BigInt(logBlock);
 }
 
 /** What each transaction's gas cost by its receipt. */

@@ -40,6 +40,8 @@ const batchMax = 40;
 const batchesPerTick = 4;
 /** A price above this part of what a batch brings is worth waiting for, in percent. */
 const holdShare = 5n;
+/** L1 blocks that a due ticket is held back at most, 45 minutes: an outage may follow, and what is lost is lost whole. */
+const holdBlocks = 225n;
 /** The broker's final no must be heard again after this. Milliseconds. */
 const refusalMs = 60_000;
 /** Tickets that the chain is asked about at a time. */
@@ -241,7 +243,9 @@ export class RedemptionDesk {
     if (cost * 100n <= value * holdShare) return take;
     const isLate = this.#isLate(look);
     return take.filter(({ hash, lastValidRound }) => {
-      if (this.#wanted.has(hash) || (isLate && lastValidRound <= look.round.current)) return true;
+      const isLast = isLate && lastValidRound <= look.round.current;
+      const dueBlock = this.#context(hash)?.expirationBlock ?? 0n;
+      if (this.#wanted.has(hash) || isLast || look.l1Block - dueBlock >= holdBlocks) return true;
       this.#postpone(hash, "gas-price", `Gas costs ${price} wei, which is a spike; it waits for less.`);
       return false;
     });

@@ -38,6 +38,8 @@ type OpenRound = { readonly round: bigint; readonly state: RoundState; readonly 
 type RoundState = "opened" | "initialized" | "due" | "submitted" | "mined";
 
 const roundStates: readonly RoundState[] = ["opened", "initialized", "due", "submitted", "mined"];
+/** Looks that the logs of the chain have to say in which round a reward was called. */
+const placingMax = 50;
 /** Rounds that nobody watched which are written down, at most. */
 const skippedMax = 30n;
 /** Before the fourth attempt at a reward; twice as long before each that follows. Milliseconds. */
@@ -58,6 +60,8 @@ export class RoundKeeper {
   #initializeAt: { readonly round: bigint; readonly atMs: number } | null = null;
   #highest: bigint | null | undefined;
   readonly #rewards = new Set<bigint>();
+  /** Looks for which it was not clear in which round a reward was called, by transaction. */
+  readonly #placing = new Map<string, number>();
   #isSureNow = false;
   /** The look that {@link open} has taken. */
   #opened: ChainLook | null = null;
@@ -216,7 +220,10 @@ export class RoundKeeper {
       else if (wasActive(round, look) && this.#isWanted(look)) {
         const wasStarted = state === "initialized" || look.round.lastInitialized === round;
         const [cause, text] = wasStarted
-          ? (["unreadable", "The chain could not be read while the round ran."] as const)
+          ? ([
+              "unreadable",
+              "It was never due while this node looked: the chain was silent, or rewards were off.",
+            ] as const)
           : (["uninitialized", "Nobody started the round while the chain could be read."] as const);
         this.#end(round, { type: "MissReward", cause, text });
       } else {
@@ -400,6 +407,7 @@ export class RoundKeeper {
 
   readonly #rewardOwner: TransactionOwner = {
     mined: (transaction, receipt, look) => this.#rewardMined(transaction, receipt, look),
+    isReady: (transaction, receipt, look) => this.#isRewardPlaced(transaction, receipt, look),
     undone: ({ id, context: { from } }) => {
       const path = from === this.#options.orchestrator ? "own" : "delegated";
       for (const { round, state, context } of this.#open()) {
@@ -415,6 +423,27 @@ export class RoundKeeper {
     },
     displaced: ({ id }) => this.#returned(id, "displaced", "Another transaction used its nonce."),
   };
+
+  /**
+   * Whether it can be said in which round a reward was called. When rounds went by meanwhile, only the logs of the
+   * chain can say that; they are waited for, but not for ever.
+   */
+  #isRewardPlaced({ id }: OpenTransaction, { isSuccess, logs }: Receipt, look: ChainLook): boolean {
+    const { orchestrator } = this.#options;
+    const log = logs.find(({ name, account }) => name === "Reward" && account === orchestrator);
+    if (!isSuccess || log === undefined) return true;
+    const isAmbiguous = this.#open().some(
+      ({ round, state, context }) =>
+        state === "submitted" && context.transaction === id && round !== look.orchestrator.lastRewardRound,
+    );
+    const looks = this.#placing.get(id) ?? 0;
+    if (!isAmbiguous || looks >= placingMax || this.#roundOf(log) !== null) {
+      this.#placing.delete(id);
+      return true;
+    }
+    this.#placing.set(id, looks + 1);
+    return false;
+  }
 
   #rewardMined({ id, context }: OpenTransaction, receipt: Receipt, look: ChainLook): void {
     const isCancel = context.attempts.find(({ hash }) => hash === receipt.hash)?.kind === "cancel";

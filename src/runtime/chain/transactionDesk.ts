@@ -1,4 +1,5 @@
 import type { TransactionCommand, TransactionSnapshot } from "../../actors/transaction/decide.ts";
+import type { TransactionContext } from "../../actors/transaction/machine.ts";
 import { firstFees, raisedFees } from "../../protocol/fees.ts";
 import { assert } from "../../shared/assert.ts";
 import type { Hex } from "../../shared/brand.ts";
@@ -311,7 +312,7 @@ export class TransactionDesk {
     const isHopeless = isNext && context.refusal === "other" && last.kind !== "cancel" && isTried;
     if (context.refusal === "no-gas-money" && !isMoot && this.#lower(transaction, look)) return;
     if (isMoot || waitedMs >= timeoutMs || (isOutbid && waitedMs >= outbidMs)) {
-      if (this.#raise(transaction, look, isMoot || isHopeless || last.kind === "cancel")) return;
+      if (this.#raise(transaction, look, isMoot || isHopeless || isGivenUp(context))) return;
       // Nothing of it is in a pool that a replacement would have to outbid.
       const fees: AttemptFees = { cap: last.feeCap, tip: last.tip };
       if (isHopeless && waitedMs >= 2 * timeoutMs && this.#sign(transaction, fees, true)) return;
@@ -352,7 +353,7 @@ export class TransactionDesk {
     if (fees === "above-max" || context.attempts.some(({ feeCap }) => feeCap <= fees.cap)) return false;
     const balance = look.balances.get(context.from);
     if (balance === undefined || balance < context.gasLimit * fees.cap + context.value) return false;
-    return this.#sign(transaction, fees, context.attempts.at(-1)?.kind === "cancel");
+    return this.#sign(transaction, fees, isGivenUp(context));
   }
 
   /** Signs an attempt at these fees. False when it cannot be. */
@@ -408,6 +409,8 @@ export class TransactionDesk {
       if (outcome.cause === "no-gas-money") await this.#broadcastCheaper(transaction);
       // Its nonce is used: the next look finds the receipt of an attempt, or another transaction in its place.
       if (outcome.cause === "nonce-too-low") return;
+      // One before it is not mined: that is no verdict on this one.
+      if (/nonce too high/i.test(outcome.text)) return;
       const { cause, text } = outcome;
       const command: TransactionCommand = {
         type: "NoteRefusal",
@@ -497,6 +500,7 @@ export class TransactionDesk {
 
   #mined(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): void {
     const { id, context } = transaction;
+    if (this.#owner(context.purpose).isReady?.(transaction, receipt, look) === false) return;
     const { hash, block, blockHash, isSuccess, gasUsed, gasPrice } = receipt;
     if (!this.#execute(id, { type: "MineTransaction", hash, block, blockHash, isSuccess, gasUsed, gasPrice }))
       return;
@@ -558,6 +562,14 @@ export class TransactionDesk {
     }
     return memory;
   }
+}
+
+/**
+ * Whether it was cancelled for good. A reward never is: one that outlived its round calls the reward of the next, and
+ * was perhaps given up for reasons of the round before.
+ */
+function isGivenUp({ purpose, attempts }: TransactionContext): boolean {
+  return purpose !== "reward" && attempts.at(-1)?.kind === "cancel";
 }
 
 /** What the transaction machine asks of the host. A restart broadcasts by itself: nothing is owed. */

@@ -31,6 +31,8 @@ export type OpenTransaction = {
  */
 export type TransactionOwner = {
   mined(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): void;
+  /** False: what the receipt means is not known yet; it is shown again with the next look. */
+  isReady?(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): boolean;
   undone(transaction: OpenTransaction): void;
   confirmed(transaction: OpenTransaction): void;
   displaced(transaction: OpenTransaction): void;

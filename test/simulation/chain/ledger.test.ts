@@ -20,6 +20,10 @@ const knownSeeds: Readonly<Record<number, string>> = {
   541: "a round whose reward came due in the last moment before a crash was called not due",
   29: "a transaction whose plan the full disk had refused was sent again, and the crash forgot it",
   1616: "a round that had ended was opened again, and the log refused it",
+  30405: "a ticket was held back for cheaper gas until an outage took it",
+  30416: "a reward that its pool did not take yet was given up for good",
+  30684: "somebody else's reward moved to a later block, and the books no longer knew it",
+  30904: "after rounds that nobody watched, a reward was booked to the wrong one",
 };
 
 const simulations = new Map<number, LedgerSimulation>();

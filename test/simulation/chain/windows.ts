@@ -34,6 +34,8 @@ export class Windows {
   readonly #open = new Map<Hex, Since>();
   readonly #openAtAnyPrice = new Map<Hex, Since>();
   #disturbedUntilMs = 0;
+  /** Lowest price of gas so far. */
+  #least: bigint | null = null;
 
   constructor(world: LedgerWorld) {
     this.#world = world;
@@ -127,12 +129,16 @@ export class Windows {
       demand.set(ticket.sender, (demand.get(ticket.sender) ?? 0n) + ticket.faceValue);
       open.push(one);
     }
+    // A spike that costs a twentieth of what a batch brings may be waited out, with all that is in the batch.
+    const price = this.#price();
+    if (this.#least === null || price < this.#least) this.#least = price;
+    const isCheap =
+      price * 2n <= this.#least * 3n ||
+      open.every(({ ticket }) => redeemGas * price * 20n <= ticket.faceValue);
     for (const one of open) {
-      const { hash, faceValue, sender } = one.ticket;
+      const { hash, sender } = one.ticket;
       const isRedeemable = isGood && this.#isRedeemable(one, demand.get(sender) ?? 0n);
       if (isRedeemable) this.seen.add(hash);
-      // A spike that costs a twentieth of the value may be waited out.
-      const isCheap = redeemGas * this.#price() * 20n <= faceValue;
       this.#keep(this.#open, hash, isRedeemable && isCheap, this.tickets);
       this.#keep(this.#openAtAnyPrice, hash, isRedeemable, this.held);
     }
