@@ -39,7 +39,7 @@ type RoundState = "opened" | "initialized" | "due" | "submitted" | "mined";
 
 const roundStates: readonly RoundState[] = ["opened", "initialized", "due", "submitted", "mined"];
 /** Looks that the logs of the chain have to say in which round a reward was called. */
-const placingMax = 50;
+const placingMax = 3;
 /** Rounds that nobody watched which are written down, at most. */
 const skippedMax = 30n;
 /** Before the fourth attempt at a reward; twice as long before each that follows. Milliseconds. */

@@ -23,6 +23,7 @@ const knownSeeds: Readonly<Record<number, string>> = {
   30405: "a ticket was held back for cheaper gas until an outage took it",
   30416: "a reward that its pool did not take yet was given up for good",
   30684: "somebody else's reward moved to a later block, and the books no longer knew it",
+  61580: "while it was unclear which round a reward was for, the next round's was not called",
   30904: "after rounds that nobody watched, a reward was booked to the wrong one",
 };
 
