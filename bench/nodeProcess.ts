@@ -1,4 +1,5 @@
 import { closeSync, fdatasyncSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { GatewayClient } from "../src/demo/gatewayClient.ts";
 
@@ -7,7 +8,9 @@ export type NodeProcess = {
   readonly serviceUri: string;
   readonly operatorUri: string;
   readonly pid: number;
-  /** Milliseconds from the start of the process to the first answer. */
+  /** Milliseconds from the start of the process to the first connection that it took. */
+  readonly portMs: number;
+  /** Milliseconds from the start of the process to the first answer, which is signed on a chain. */
   readonly readyMs: number;
   /** Resident memory of the node alone, and of everything it started, in bytes. */
   memory(): { readonly node: number; readonly all: number };
@@ -54,6 +57,12 @@ export async function startNodeProcess(
     },
   );
   const serviceUri = `https://127.0.0.1:${port}`;
+  while (!(await accepts(port))) {
+    if (child.exitCode !== null || performance.now() - startedMs > 30_000)
+      throw new Error(`The node does not listen: see ${join(dataDir, "node.log")}.`);
+    await Bun.sleep(5);
+  }
+  const portMs = performance.now() - startedMs;
   const client = new GatewayClient({ serviceUri, callTimeoutMs: 500 });
   for (;;) {
     try {
@@ -70,6 +79,7 @@ export async function startNodeProcess(
     serviceUri,
     operatorUri: `http://127.0.0.1:${operatorPort}`,
     pid: child.pid,
+    portMs,
     readyMs,
     memory: () => memoryOf(child.pid),
     rawFsyncMs: (count) => rawFsync(dataDir, count),
@@ -85,6 +95,18 @@ function freePort(): number {
   const { port } = probe;
   probe.stop(true);
   return port;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket
+      .once("error", () => resolve(false))
+      .once("connect", () => {
+        socket.destroy();
+        resolve(true);
+      });
+  });
 }
 
 function memoryOf(pid: number): { readonly node: number; readonly all: number } {

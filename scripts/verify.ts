@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { benchDir, benchNames } from "./verify/benchNames.ts";
 import { type Counts, countTests } from "./verify/countTests.ts";
+import { describeFailures, failedTests } from "./verify/failedTests.ts";
 import { runStep, type Step, type StepEnd } from "./verify/runStep.ts";
 
 /*
@@ -28,6 +29,8 @@ type Outcome = {
   readonly counts: Counts;
   readonly tookMs: number;
   readonly note: string;
+  /** Lines for people; none when it is no test suite, or when all is well. */
+  readonly failures: readonly string[];
 };
 
 const bun = process.execPath;
@@ -112,18 +115,13 @@ async function perform(check: Check): Promise<Outcome> {
   const isGood = counts.failed === 0;
   const took = `${(end.tookMs / 1000).toFixed(1)} s`;
   console.log(`${isGood ? "ok  " : "FAIL"}  ${check.name}  ${took}${note === "" ? "" : `  ${note}`}`);
+  const failures = isGood || check.kind === "check" ? [] : describeFailures(failedTests(end.output));
   if (!isGood) {
-    console.log(
-      end.output
-        .trimEnd()
-        .split("\n")
-        .slice(-300)
-        .map((line) => `      ${line}`)
-        .join("\n"),
-    );
-    console.log(`      (all of it: ${logPath})`);
+    // What failed comes first: whoever reads a shortened log wants nothing else.
+    const tail = end.output.trimEnd().split("\n").slice(-300);
+    for (const line of [...failures, "", ...tail, `(all of it: ${logPath})`]) console.log(`      ${line}`);
   }
-  return { name: check.name, counts, tookMs: end.tookMs, note };
+  return { name: check.name, counts, tookMs: end.tookMs, note, failures };
 }
 
 function judge(check: Check, end: StepEnd): Counts {
@@ -156,6 +154,7 @@ function report(outcomes: readonly Outcome[], tookMs: number): number {
   }
   console.log(row("all", counts, tookMs, ""));
   console.log("");
+  for (const line of outcomes.flatMap(({ failures }) => failures)) console.log(line);
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
   console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
   return counts.failed === 0 ? 0 : 1;

@@ -7,7 +7,7 @@ import type {
   LogRange,
   Payable,
   PoolHint,
-  Receipt,
+  ReceiptWord,
   RoundWord,
   Simulation,
   Voices,
@@ -106,17 +106,21 @@ class RpcDesk implements ChainDesk {
     return { mined: minedCount, pending: Math.max(minedCount, pendingCount) };
   }
 
-  async receipts(
-    hashes: readonly Hex[],
-    voices: Voices = "one",
-  ): Promise<readonly (Receipt | null)[] | null> {
+  async receipts(hashes: readonly Hex[], voices: Voices = "one"): Promise<readonly ReceiptWord[] | null> {
     const contracts = await this.#logContracts();
     if (contracts === null) return null;
     const reads = hashes.map((hash) => readReceipt(hash, contracts));
     const calls = reads.map((read) => read.call);
     const answers = await (voices === "one" ? this.#batch(calls) : this.#agreed(calls, essenceOfReceipt));
-    const receipts = valuesOf(reads, answers);
-    if (receipts !== null) this.#receipts.remember(receipts, (log) => this.#concernsUs(log));
+    const outcomes = reads.map((read, index) => outcomeOf(read, answers[index]));
+    // What one receipt cannot say is nothing against the others, unless nobody said anything.
+    const isSilent = outcomes.every((outcome) => outcome.type === "failed" && !outcome.isAnswered);
+    if (hashes.length > 0 && isSilent) return null;
+    const receipts = outcomes.map((outcome) => (outcome.type === "read" ? outcome.value : "unreadable"));
+    this.#receipts.remember(
+      receipts.filter((receipt) => receipt !== "unreadable"),
+      (log) => this.#concernsUs(log),
+    );
     return receipts;
   }
 

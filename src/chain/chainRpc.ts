@@ -60,8 +60,8 @@ export type ChainRpc = {
   batch(calls: readonly RpcCall[], prefer?: number): Promise<readonly PoolAnswer[]>;
   /**
    * For decisions about money: an answer counts only when two endpoints give the same one. Ask for what stands still
-   * between two blocks. With one endpoint configured, and with others out of service for more than 60 s, one answer
-   * counts.
+   * between two blocks. With one endpoint configured, one answer counts; so it does when all others said nothing for
+   * 15 s, or were otherwise out of service for 60 s, while the one that is left answered and went on with the chain.
    */
   quorum(calls: readonly RpcCall[], options?: QuorumOptions): Promise<readonly PoolAnswer[]>;
   /** `eth_sendRawTransaction` to every endpoint that may take it. `raw`: the signed transaction, `0x…`. */

@@ -25,6 +25,8 @@ export type EndpointOptions = {
   readonly monotonicMs: () => number;
   /** What is wrong with a chain of this id; null for nothing. */
   readonly chainFault: (chainId: bigint) => string | null;
+  /** Nothing came back to a request. */
+  readonly onSilence: (endpoint: Endpoint) => void;
 };
 
 /** A URL may be moved to another chain: asked again after so long, and after each failure. */
@@ -82,6 +84,8 @@ export class Endpoint {
     const named = answers.slice(0, calls.length).map((answer) => this.#named(answer));
     const faults = calls.map((call, index) => faultOf(call, answers[index] ?? missing));
     const count = faults.filter((fault) => fault !== null).length;
+    if (faults.every((fault) => fault === "down")) this.#noteSilence(startMs, nowMs);
+    else this.health.heard(nowMs);
     const doubt = this.#judge(calls, answers, faults, nowMs - startMs, nowMs);
     if (refusal === null) return { endpoint: this, answers: named, faults: count, doubt };
     if (count === 0 && !this.#hasWrongChain) this.health.failed(refusal, nowMs);
@@ -111,6 +115,11 @@ export class Endpoint {
 
   close(): void {
     this.#rpc.close();
+  }
+
+  #noteSilence(startMs: number, nowMs: number): void {
+    this.health.silent(startMs, nowMs);
+    this.#options.onSilence(this);
   }
 
   /** Why nothing of a batch may be used; null: the chain is the right one, as far as was asked. */

@@ -17,6 +17,9 @@ export type HeadWatchOptions = {
   /** Asks for the height. Null when there is no answer. */
   readonly readHead: (endpoint: Endpoint) => Promise<EndpointHead | null>;
   readonly wait: (ms: number) => Promise<void>;
+  readonly isClosed: () => boolean;
+  /** A silence that is proved for so long needs no closer look. Milliseconds. */
+  readonly silentMs: number;
 };
 
 /** A head that stands for so long is compared with another endpoint's; also the least time between two such. */
@@ -26,10 +29,15 @@ const stallBlocks = 3n;
 /** All is well: still one other endpoint is asked so often. */
 const compareMs = 60_000;
 
+/** An endpoint that has fallen silent is asked so often until its silence is proved, but not without a breath. */
+const pursueMs = 5_000;
+const breathMs = 1_000;
+
 /** Watches heads, and asks for them when there is a reason to. */
 export class HeadWatch {
   readonly #options: HeadWatchOptions;
   readonly #probing = new Set<Endpoint>();
+  readonly #pursued = new Set<Endpoint>();
   #comparedAtMs: number | null = null;
   /** Whose turn it was. */
   #turn = 0;
@@ -70,6 +78,27 @@ export class HeadWatch {
       if (endpoint === inUse || this.#probing.has(endpoint)) continue;
       if (endpoint.health.takeProbe(nowMs)) void this.#ask(endpoint);
     }
+  }
+
+  /**
+   * Asks an endpoint that has fallen silent again and again, until it answers or its silence is proved: who waits for
+   * its vote then knows that it will not come, however long ago or lately that was.
+   */
+  async pursue(endpoint: Endpoint): Promise<void> {
+    const { endpoints, monotonicMs, wait, isClosed, silentMs } = this.#options;
+    if (endpoints.length === 1 || this.#pursued.has(endpoint)) return;
+    this.#pursued.add(endpoint);
+    const { health } = endpoint;
+    let tookMs = 0;
+    for (;;) {
+      await wait(Math.max(breathMs, pursueMs - tookMs));
+      const startMs = monotonicMs();
+      const isOver = health.silentSinceMs === null || health.provedSilentMs(0, startMs) >= silentMs;
+      if (isClosed() || isOver) break;
+      if (!this.#probing.has(endpoint)) await this.#ask(endpoint);
+      tookMs = monotonicMs() - startMs;
+    }
+    this.#pursued.delete(endpoint);
   }
 
   async #ask(endpoint: Endpoint): Promise<EndpointHead | null> {

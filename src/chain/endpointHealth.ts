@@ -25,10 +25,17 @@ const pauseMs = 1_000;
 const pauseMaxMs = 30_000;
 const probeMs = 5_000;
 const probeMaxMs = 60_000;
+/** A silence is proved by so many requests, one after the other, that nothing came back to. */
+const silentTriesMin = 3;
+/** Longer than the longest pause between two probes: a proof that is older is none. */
+const silentFreshMs = 90_000;
 const textMax = 200;
 
 /** Since when an endpoint is not healthy for a reason, and until when. */
 type Ban = { readonly sinceMs: number; readonly untilMs: number };
+
+/** Since when nothing came back; when that was last seen; how many requests, one after the other, it swallowed. */
+type Silence = { readonly sinceMs: number; readonly lastMs: number; readonly tries: number };
 
 /** Measures one endpoint. */
 export class EndpointHealth {
@@ -40,6 +47,10 @@ export class EndpointHealth {
   lastError: string | null = null;
   errorRate = 0;
   latencyMs: number | null = null;
+  /** Since when it answers whatever is asked, a single failure apart; null while it does not. */
+  answeringSinceMs: number | null = null;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  #silence: Silence | null = null;
   readonly #latencies: number[] = [];
   /** Heads with the time at which each was first shown; both only rise. */
   #heads: { readonly block: bigint; readonly atMs: number }[] = [];
@@ -92,6 +103,39 @@ export class EndpointHealth {
     this.#latencies.push(latencyMs);
     if (this.#latencies.length > latenciesMax) this.#latencies.shift();
     this.latencyMs = this.latencyMs === null ? latencyMs : mixed(this.latencyMs, latencyMs);
+  }
+
+  /** Something came back, of whatever kind. */
+  heard(nowMs: number): void {
+    this.#silence = null;
+    this.#heardAtMs = nowMs;
+    this.answeringSinceMs ??= nowMs;
+  }
+
+  /** Nothing usable came back to a request of `startMs`: no connection, no answer in time, or not JSON-RPC. */
+  silent(startMs: number, nowMs: number): void {
+    const before = this.#silence;
+    if (before === null) {
+      this.#silence = { sinceMs: Math.max(startMs, this.#heardAtMs), lastMs: nowMs, tries: 1 };
+      return;
+    }
+    // Requests that were out together are one proof.
+    const tries = before.tries + (startMs >= before.lastMs ? 1 : 0);
+    this.#silence = { sinceMs: before.sinceMs, lastMs: nowMs, tries };
+    if (tries > 1) this.answeringSinceMs = null;
+  }
+
+  /** Since when nothing came back, without a break; null while it answers. */
+  get silentSinceMs(): number | null {
+    return this.#silence?.sinceMs ?? null;
+  }
+
+  /** For how long after `fromMs` its silence is proved. 0: not at all, or the proof is old. */
+  provedSilentMs(fromMs: number, nowMs: number): number {
+    const silence = this.#silence;
+    if (silence === null || silence.tries < silentTriesMin || nowMs - silence.lastMs > silentFreshMs)
+      return 0;
+    return Math.max(0, silence.lastMs - Math.max(silence.sinceMs, fromMs));
   }
 
   succeeded(): void {

@@ -19,6 +19,15 @@ import { ChainUrlError, type RpcCall } from "./jsonRpc.ts";
  * call a minute, in turn), and the chain id of an endpoint once in ten minutes, inside a request that goes to it
  * anyway (0.1 calls a minute each for those in use). A hedge fires at 1.5 times the 95th percentile of latency, so
  * hardly ever. An endpoint that is not healthy costs a probe of 1 to 2 calls every 5 to 60 s.
+ *
+ * Who waits for two voices while one endpoint is dead: an endpoint that says nothing (no connection, no answer in
+ * time, no JSON-RPC) has no vote once its silence is proved for 15 s, by three requests or more, while another one
+ * answered and showed new blocks. It is asked every 5 s from its first failure on, whether or not anybody waits. So a
+ * death of which a poll, a probe or a minute's comparison knew before costs what is left of the 15 s, and one that the
+ * question itself finds out at the most 15 s and two time-outs. An endpoint that answers but is behind, paused,
+ * failing now and then, or excluded, and one beside an endpoint whose head stands still, has its vote for 60 s. A
+ * single answer gives the vote back, and the next silence counts anew; whoever comes back from an outage of all first
+ * decides alone only once it was back for as long.
  */
 
 export type EndpointPoolOptions = {
@@ -46,19 +55,13 @@ const excludedMs = 600_000;
 const graceMs = 2_000;
 /** Money must not stop for ever: endpoints that are out of service for longer have no vote. */
 const voteMs = 60_000;
+/** The same for one that says nothing at all, beside one that answers all the while and goes on with the chain. */
+const silentMs = 15_000;
 /** An endpoint that takes three times as long as the fastest, and noticeably so, is not preferred. */
 const sluggishFactor = 3;
 const sluggishMs = 250;
 const troubleMax = 600;
 const heightCall: RpcCall = { method: "eth_blockNumber", params: [] };
-
-/** The URLs in the text of `-ethUrl`: one, or several with commas between them. */
-export function splitEndpointUrls(text: string): string[] {
-  return text
-    .split(",")
-    .map((url) => url.trim())
-    .filter((url) => url !== "");
-}
 
 /** {@link ChainRpc} over one or more endpoints. With one it is as good as a plain client of that one. */
 export class EndpointPool implements ChainRpc {
@@ -86,6 +89,7 @@ export class EndpointPool implements ChainRpc {
           ...{ url, index, secrets, isNamed: urls.length > 1, monotonicMs: this.#monotonicMs },
           timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
           chainFault: (id) => this.#chainFault(id),
+          onSilence: (endpoint) => void this.#heads.pursue(endpoint),
         }),
     );
     this.#heads = new HeadWatch({
@@ -94,6 +98,8 @@ export class EndpointPool implements ChainRpc {
       behindMs: this.#behindMs,
       readHead: (endpoint) => this.#readHead(endpoint),
       wait: (ms) => this.#wait(ms),
+      isClosed: () => this.#isClosed,
+      silentMs,
     });
   }
 
@@ -157,7 +163,7 @@ export class EndpointPool implements ChainRpc {
     const ballots = asked.filter((one) => one.faults === 0);
     if (ballots.length === 0) return this.#refused(calls, asked);
     if (ballots.length === 1) {
-      // After an outage of all, the first one that is back finds the others gone for a minute already.
+      // What was not known when the question was put: the others said nothing this time either.
       const [voter, ...others] = this.#voters();
       const isAlone = voter === ballots[0]?.endpoint && others.length === 0;
       return (isAlone ? agreed(ballots, 1) : null) ?? this.#failed(calls, "only one RPC endpoint answers");
@@ -259,12 +265,28 @@ export class EndpointPool implements ChainRpc {
     return own > sluggishFactor * fastest && own > fastest + sluggishMs;
   }
 
-  /** Those whose word counts: healthy, or not healthy for a short time only. */
+  /** Those whose word counts, or is waited for. */
   #voters(): Endpoint[] {
     const nowMs = this.#monotonicMs();
-    return this.#endpoints.filter((endpoint) => {
-      const sinceMs = endpoint.health.unfitSinceMs(nowMs);
-      return sinceMs === null || nowMs - sinceMs <= voteMs;
+    return this.#endpoints.filter((endpoint) => !this.#abstains(endpoint, nowMs));
+  }
+
+  /**
+   * Whether an endpoint is out of service for so long that the others go on without it. That is counted from when it
+   * was first seen, or from when a healthy one began to answer, whichever is later: an outage of all is ours, and says
+   * nothing about those who are silent in it. An endpoint whose head stands still may have lost the chain itself: it
+   * never makes another one's silence short.
+   */
+  #abstains(endpoint: Endpoint, nowMs: number): boolean {
+    const { health } = endpoint;
+    const { silentSinceMs } = health;
+    const unfitSinceMs = health.unfitSinceMs(nowMs);
+    return this.#endpoints.some(({ health: witness }) => {
+      const sinceMs = witness.answeringSinceMs;
+      if (witness === health || sinceMs === null || witness.state(nowMs) !== "healthy") return false;
+      if (unfitSinceMs !== null && nowMs - Math.max(unfitSinceMs, sinceMs) > voteMs) return true;
+      const isMoving = silentSinceMs !== null && witness.roseAtMs > Math.max(silentSinceMs, sinceMs);
+      return isMoving && health.provedSilentMs(sinceMs, nowMs) >= silentMs;
     });
   }
 

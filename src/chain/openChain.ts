@@ -1,5 +1,4 @@
 import type { Address } from "viem";
-import { toHex } from "../protocol/bytes.ts";
 import type { ChainLook } from "../runtime/chainPorts.ts";
 import type { ChainClock, ChainView, SenderFunds } from "../runtime/ports.ts";
 import { assert } from "../shared/assert.ts";
@@ -11,13 +10,10 @@ import { FundsCache } from "./fundsCache.ts";
 import { FundsReader } from "./fundsReader.ts";
 import { L1Clock } from "./l1Clock.ts";
 import { lensAccountsMax } from "./lens.ts";
-import { outcomeOf, readIsTicketUsed } from "./reads.ts";
 
 export type OpenChainOptions = {
   /** The JSON-RPC endpoints, `http:` or `https:`. They may hold keys: they are never printed. */
   readonly urls?: readonly { reveal(): string }[];
-  /** The only endpoint, instead of `urls`. */
-  readonly url?: { reveal(): string };
   /** Endpoints that others use too, instead of `urls`. Whoever made it closes it. */
   readonly rpc?: ChainRpc;
   readonly controller: Address;
@@ -131,13 +127,6 @@ export function openChain(options: OpenChainOptions): OpenedChain {
     gasPrice: () => clampGasPrice(poller.gasPrice, options.minGasPrice, options.maxGasPrice),
     funds: (sender) => cache.peek(sender),
     readFunds: (sender) => cache.read(sender),
-    isTicketUsed: async (ticketHash) => {
-      const broker = (await poller.contracts())?.TicketBroker;
-      if (broker === undefined) return null;
-      const read = readIsTicketUsed(broker, toHex(ticketHash));
-      const outcome = outcomeOf(read, (await rpc.batch([read.call]))[0]);
-      return outcome.type === "read" ? outcome.value : null;
-    },
     get trouble() {
       return poller.trouble;
     },
@@ -162,9 +151,8 @@ function openRpc(
   monotonicMs: () => number,
   chainFault: (chainId: bigint) => string | null,
 ): ChainRpc {
-  const urls = options.urls ?? (options.url === undefined ? [] : [options.url]);
   return new EndpointPool({
-    ...{ monotonicMs, chainFault, urls: urls.map((url) => url.reveal()) },
+    ...{ monotonicMs, chainFault, urls: (options.urls ?? []).map((url) => url.reveal()) },
     timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
     onWrongChain: (text) => options.onWrongChain?.(text),
   });

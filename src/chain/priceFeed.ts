@@ -1,9 +1,7 @@
 import type { Address } from "viem";
 import { type FeedQuote, feedPrice, feedSides } from "../protocol/currency.ts";
-import { assert } from "../shared/assert.ts";
 import type { UnixMs } from "../shared/brand.ts";
 import type { ChainRpc } from "./chainRpc.ts";
-import { EndpointPool, splitEndpointUrls } from "./endpointPool.ts";
 import type { BatchRpc } from "./jsonRpc.ts";
 import {
   outcomeOf,
@@ -21,10 +19,8 @@ export type FeedPrice = FeedQuote & {
 };
 
 export type PriceFeedOptions = {
-  /** The JSON-RPC endpoints, with commas between them. They may hold keys: those are never printed. */
-  readonly url?: { reveal(): string };
-  /** Endpoints that are open already, in place of `url`. Whoever opened them closes them. */
-  readonly rpc?: Pick<ChainRpc, "batch">;
+  /** Whoever opened them closes them. */
+  readonly rpc: Pick<ChainRpc, "batch">;
   /** A Chainlink AggregatorV3. */
   readonly address: Address;
   readonly nowMs: () => UnixMs;
@@ -64,15 +60,9 @@ const decimalsMax = 36;
  * one, never replaces a good price.
  *
  * Source: payments sheet 4.4; go-livepeer eth/watchers/pricefeedwatcher.go.
- *
- * @throws ChainUrlError when there are neither endpoints nor URLs, or a URL is no http or https URL
  */
 export function openPriceFeed(options: PriceFeedOptions): PriceFeed {
-  const shared = options.rpc ?? null;
-  const own =
-    shared === null ? new EndpointPool({ urls: splitEndpointUrls(options.url?.reveal() ?? "") }) : null;
-  const rpc = shared ?? own;
-  assert(rpc, "Endpoints were given, or opened here.");
+  const { rpc } = options;
   const retryMs = options.retryMs ?? defaultRetryMs;
   let price = options.seed;
   let trouble: string | null = null;
@@ -112,7 +102,6 @@ export function openPriceFeed(options: PriceFeedOptions): PriceFeed {
     close: () => {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
-      own?.close();
     },
   };
 }

@@ -17,7 +17,6 @@ const optionKinds = {
   feeCut: "text",
   serviceUri: "text",
   nonce: "text",
-  all: "switch",
 } as const satisfies Readonly<Record<string, "switch" | "text">>;
 
 type OptionName = keyof typeof optionKinds;

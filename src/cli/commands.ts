@@ -11,12 +11,13 @@ import {
 } from "./actions/registration.ts";
 import { initializeRound, reward } from "./actions/rounds.ts";
 import { bond, claimEarnings, rebond, unbond, withdrawStake } from "./actions/stake.ts";
-import type { Plan } from "./actions/step.ts";
+import type { HintOf, Plan } from "./actions/step.ts";
 import { reasonBytesMax, supportIds, votePoll, voteProposal } from "./actions/votes.ts";
 import { parseAddress, type Parsed, parseAmount, parseNumber, parsePercent } from "./amounts.ts";
 import { UsageError } from "./cliError.ts";
 import type { Options } from "./commandLine.ts";
-import { hinter, lockOf, pollEnd, rewardForecast, stakeOf } from "./lookups.ts";
+import { readHints } from "./hints.ts";
+import { lockOf, pollEnd, rewardForecast, stakeOf } from "./lookups.ts";
 import { type Context, perform } from "./perform.ts";
 import { protocol } from "./protocol.ts";
 import { send } from "./send.ts";
@@ -72,7 +73,7 @@ export const commands: Readonly<Record<string, CliCommand>> = {
       const to = addressOption(options.to);
       return async (context) => {
         const toStake = await stakeOf(context, to ?? context.state.own.delegate);
-        return perform(context, bond(context.state, { amount, to, toStake }, await hinter(context)));
+        return perform(context, bond(context.state, { amount, to, toStake }, await hintsOf(context)));
       };
     },
   },
@@ -82,7 +83,7 @@ export const commands: Readonly<Record<string, CliCommand>> = {
     options: sending,
     read: (words) => {
       const amount = amountOrAll(oneWord(words, "AMOUNT"));
-      return async (context) => perform(context, unbond(context.state, amount, await hinter(context)));
+      return async (context) => perform(context, unbond(context.state, amount, await hintsOf(context)));
     },
   },
   rebond: {
@@ -95,7 +96,7 @@ export const commands: Readonly<Record<string, CliCommand>> = {
       return async (context) => {
         const lock = await lockOf(context, id);
         const toStake = await stakeOf(context, to ?? context.state.own.delegate);
-        return perform(context, rebond(context.state, { lock, to, toStake }, await hinter(context)));
+        return perform(context, rebond(context.state, { lock, to, toStake }, await hintsOf(context)));
       };
     },
   },
@@ -196,7 +197,7 @@ export const commands: Readonly<Record<string, CliCommand>> = {
     read: (words) => {
       noWords(words);
       return async (context) => {
-        const [forecast, hintOf] = await Promise.all([rewardForecast(context), hinter(context)]);
+        const [forecast, hintOf] = await Promise.all([rewardForecast(context), hintsOf(context)]);
         return perform(context, reward(context.state, forecast, hintOf));
       };
     },
@@ -246,7 +247,7 @@ function readRegister(words: readonly string[], options: Options): (context: Con
   return async (context) => {
     const lock = lockId === null ? undefined : await lockOf(context, lockId);
     const wanted = { serviceUri: given ?? uriOfNode(context), amount, lock, cuts, registry };
-    return perform(context, register(context.state, wanted, await hinter(context)));
+    return perform(context, register(context.state, wanted, await hintsOf(context)));
   };
 }
 
@@ -309,4 +310,8 @@ function uriOfNode({ settings }: Context): string {
   const { serviceAddr } = settings;
   if (serviceAddr !== "" && serviceAddr !== "none") return good(parseRegistryUri(serviceAddr));
   throw new UsageError("Name the address: https://HOST:PORT, or the node's own flag -serviceAddr.");
+}
+
+function hintsOf({ rpc, state }: Context): Promise<HintOf> {
+  return readHints(rpc, state.contracts.BondingManager);
 }

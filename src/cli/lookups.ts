@@ -1,13 +1,10 @@
 import { bondingManagerAbi, minterAbi, pollAbi } from "../chain/abi.ts";
-import { viewOf } from "../chain/contractView.ts";
-import { readPool } from "../chain/lensPool.ts";
-import { noPoolHint, poolHint } from "../chain/poolHints.ts";
+import { readAnswer, viewOf } from "../chain/contractView.ts";
 import type { Hex } from "../shared/brand.ts";
-import type { HintOf } from "./actions/step.ts";
 import { CliFailure } from "./cliError.ts";
 import type { Context } from "./perform.ts";
-import { readPoolLimits } from "./poolLimits.ts";
-import { readAccount, readAll, readLocks, type UnbondingLock } from "./readState.ts";
+import type { CliRpc } from "./ports.ts";
+import { readAccount, readAll, readLocks, type UnbondingLock, unreadable } from "./readState.ts";
 
 /* What single commands ask of the chain beyond the state that all of them read. */
 
@@ -23,24 +20,29 @@ export async function stakeOf({ rpc, state }: Context, account: Hex): Promise<bi
   return (await readAccount(rpc, state.contracts, account, state.round.current)).totalStake;
 }
 
-/** When a poll ends, by L1 block. @throws CliFailure when there is no poll at that address */
+/** When a poll ends, by L1 block. @throws CliFailure when there is no poll at that address, or nothing to be read */
 export async function pollEnd({ rpc }: Context, poll: Hex): Promise<bigint> {
-  try {
-    return (await readAll(rpc, { endBlock: viewOf(pollAbi, poll, "endBlock", []) })).endBlock;
-  } catch {
-    throw new CliFailure(
-      "invalid poll contract address",
-      `There is no poll at ${poll} on this chain: check the address.`,
-    );
-  }
+  const end = await readPollEnd(rpc, poll);
+  if (end !== null) return end;
+  throw new CliFailure(
+    "invalid poll contract address",
+    `There is no poll at ${poll} on this chain: check the address.`,
+  );
 }
 
-/** Reads the pool once. A pool that cannot be read gives no hints, which costs gas and nothing else. */
-export async function hinter({ rpc, state }: Context): Promise<HintOf> {
-  const bonding = state.contracts.BondingManager;
-  const [pool, sizeMax] = await Promise.all([readPool(rpc, bonding), readPoolLimits(rpc, bonding)]);
-  if (pool === null || sizeMax === null) return () => noPoolHint;
-  return (account, stake) => poolHint(pool, account, stake, sizeMax);
+/**
+ * When a poll ends, by L1 block; null when there is none at that address.
+ *
+ * @throws CliFailure when the chain cannot be read
+ */
+export async function readPollEnd(rpc: CliRpc, poll: Hex): Promise<bigint | null> {
+  const view = viewOf(pollAbi, poll, "endBlock", []);
+  const [answer] = await rpc.batch([view.call]);
+  const read = readAnswer(view, answer);
+  if (read.type === "read") return read.value;
+  // Whatever else the chain answers there is no poll's; no answer says nothing.
+  if (read.isRevert || answer?.type === "result") return null;
+  throw unreadable(read.text);
 }
 
 /**

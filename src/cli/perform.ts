@@ -1,13 +1,14 @@
 import { quantityOf } from "../chain/contractView.ts";
 import { renderJson } from "../replay/render.ts";
+import { BaseError } from "../shared/errors.ts";
 import type { Hex } from "../shared/brand.ts";
 import { unitText } from "./amounts.ts";
-import type { Plan } from "./actions/step.ts";
+import type { Plan, Step } from "./actions/step.ts";
 import { CliFailure, UsageError } from "./cliError.ts";
 import type { Options } from "./commandLine.ts";
 import type { CliPorts, CliRpc, Executor, Outcome } from "./ports.ts";
 import { type Prepared, prepare, prepareStep } from "./prepare.ts";
-import { type AccountState, type ChainState, readAccount, readAll } from "./readState.ts";
+import { type AccountState, accountText, type ChainState, readAccount, readAll } from "./readState.ts";
 import type { CliSettings } from "./settings.ts";
 import { feesFor, transactionsOf, unsignedDocument } from "./unsigned.ts";
 import { costOf, gweiText, outcomeLine, planLines, revertLines, stepJson } from "./view.ts";
@@ -83,6 +84,10 @@ export async function perform(context: Context, plan: Plan): Promise<number> {
   return finish(isDone ? "done" : last?.type === "waiting" ? "waiting" : "failed", outcomes, text, after);
 }
 
+/** How often a step that needs an earlier one is tried, and how long between: endpoints lag behind one another. */
+const dependentTries = 8;
+const dependentPauseMs = 1_000;
+
 /** Nobody is there who could answer: that must not look like a no. */
 export function refuseQuietQuestion({ ports, options }: Pick<Context, "ports" | "options">): void {
   if (options.yes === true || options.unsigned !== undefined) return;
@@ -110,7 +115,8 @@ async function runSteps(
     if (!isJson) print(`Sending ${executor.words}.`);
     for (const [index, first] of prepared.entries()) {
       // The steps before are mined now, so that it can be tried.
-      const { step, simulation, ...tried } = index === 0 ? first : await prepareStep(rpc, from, first.step);
+      const { step, simulation, ...tried } =
+        index === 0 ? first : await tryAfterOthers(rpc, from, first.step, ports);
       if (simulation.type === "reverts") return { outcomes, text: revertLines(simulation.reason).join("\n") };
       const gasLimit = settings.chain.gasLimit > 0n ? settings.chain.gasLimit : tried.gasLimit;
       const subject = plan.steps.length === 1 ? plan.subject : `${plan.subject}: ${step.name}`;
@@ -132,8 +138,27 @@ async function runSteps(
       }
     }
     return { outcomes, text: null };
+  } catch (error) {
+    // What is mined already must be in the answer.
+    if (!(error instanceof BaseError) || outcomes.length === 0) throw error;
+    return { outcomes, text: `${error.message}\nRun the same command again to go on from here.` };
   } finally {
     await executor?.close();
+  }
+}
+
+/** Tries a step whose earlier ones are mined. The endpoint that answers may not have seen their blocks yet. */
+async function tryAfterOthers(
+  rpc: CliRpc,
+  from: Hex,
+  step: Step,
+  { sleep }: Pick<CliPorts, "sleep">,
+): Promise<Prepared> {
+  for (let tries = 1; ; tries += 1) {
+    const prepared = await prepareStep(rpc, from, step);
+    if (prepared.simulation.type !== "reverts" || !step.isDependent || tries === dependentTries)
+      return prepared;
+    await sleep(dependentPauseMs);
   }
 }
 
@@ -158,10 +183,17 @@ function fundsProblem({ state, settings }: Context, prepared: readonly Prepared[
 async function writeUnsigned(context: Context, path: string, prepared: readonly Prepared[]): Promise<void> {
   const { ports, options, rpc, state, settings, command } = context;
   const from = state.own.account;
-  const nonce =
-    options.nonce === undefined
-      ? (await readAll(rpc, { pending: quantityOf("eth_getTransactionCount", [from, "pending"]) })).pending
-      : nonceOf(options.nonce);
+  const { pending, mined } = await readAll(rpc, {
+    pending: quantityOf("eth_getTransactionCount", [from, "pending"]),
+    mined: quantityOf("eth_getTransactionCount", [from, "latest"]),
+  });
+  const nonce = options.nonce === undefined ? pending : nonceOf(options.nonce);
+  if (nonce < mined) {
+    throw new CliFailure(
+      `nonce too low: ${accountText(from)} has used nonce ${nonce}.`,
+      `Leave \`--nonce\` out, or give ${mined} or more.`,
+    );
+  }
   const fees = feesFor(state, settings.chain.maxGasPrice);
   const transactions = transactionsOf(prepared, { chainId: state.chainId, from, nonce, fees });
   try {
@@ -178,7 +210,8 @@ async function writeUnsigned(context: Context, path: string, prepared: readonly 
   }
 }
 
-function nonceOf(text: string): bigint {
+/** The nonce of a transaction that is signed elsewhere. @throws UsageError */
+export function nonceOf(text: string): bigint {
   if (/^\d{1,15}$/.test(text)) return BigInt(text);
   throw new UsageError("`--nonce` takes a whole number.");
 }

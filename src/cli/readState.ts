@@ -312,7 +312,8 @@ const headView: View<{ readonly l1Block: bigint; readonly baseFee: bigint | null
   },
 };
 
-function unreadable(text: string): CliFailure {
+/** An endpoint gave no answer, or none that is understood. */
+export function unreadable(text: string): CliFailure {
   return new CliFailure(`The chain cannot be read: ${text}.`, "Check -ethUrl, and try again.");
 }
 

@@ -53,6 +53,11 @@ const rows: readonly Row[] = [
     "Leave `--to` out: the lock goes back to its delegate.",
   ],
   [
+    /delegation amount must be greater than 0/,
+    "An account without stake has nothing that could move.",
+    "Give the LPT to bond, such as `bun run cli bond 100 --to 0x…`.",
+  ],
+  [
     /unbond amount must be greater than 0|amount is greater than bonded amount/,
     "The amount is not between 0 and the stake.",
     "`bun run cli status` shows the stake.",

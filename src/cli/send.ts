@@ -2,6 +2,7 @@ import { quantityOf } from "../chain/contractView.ts";
 import { readSigned, type SignedReading } from "../chain/transactionBytes.ts";
 import { renderJson } from "../replay/render.ts";
 import type { Hex } from "../shared/brand.ts";
+import { BaseError } from "../shared/errors.ts";
 import { amountText } from "./amounts.ts";
 import { CliFailure, UsageError } from "./cliError.ts";
 import { type Context, refuseQuietQuestion } from "./perform.ts";
@@ -48,15 +49,18 @@ export async function send(context: Context, word: string): Promise<number> {
     return finish("declined", null, 1);
   }
   for (const [index, { raw, reading }] of signed.entries()) {
-    const problem = await problemOf(context, reading);
+    let problem: string | null;
+    try {
+      problem = (await problemOf(context, reading)) ?? (await broadcast(context, raw, reading.hash));
+    } catch (error) {
+      // What is mined already must be in the answer.
+      if (!(error instanceof BaseError) || outcomes.length === 0) throw error;
+      if (!isJson) printError(error.message);
+      return finish("failed", error.message, 1);
+    }
     if (problem !== null) {
       if (!isJson) printError(problem);
       return finish("refused", problem, 1);
-    }
-    const refusal = await broadcast(context, raw, reading.hash);
-    if (refusal !== null) {
-      if (!isJson) printError(refusal);
-      return finish("refused", refusal, 1);
     }
     if (!isJson) print(`  ${index + 1}. sent as ${reading.hash}`);
     const outcome = await waitForReceipt(rpc, reading.hash, ports, timeoutMs);

@@ -10,6 +10,7 @@ import {
 import { type ListenerConfig, operatorPortDefault, servicePortDefault } from "./config.ts";
 import type { Findings } from "./findings.ts";
 import type { FlagValues } from "./flagTable.ts";
+import { offchainNetwork } from "./networks.ts";
 
 /*
  * The rules about addresses: what gateways are told, and where the two ports listen.
@@ -58,7 +59,9 @@ export function readListener(
   { mistakes, notices }: Findings,
 ): ListenerConfig {
   // With go-livepeer a node that advertises loopback still listens on every interface; nobody could need that.
-  const isLocal = values.serviceAddr === "" || (service !== null && isLoopbackHost(service.host));
+  // On a chain gateways come by the registry's address from everywhere, whether it is known here or not.
+  const isUnknown = values.serviceAddr === "" && values.network === offchainNetwork;
+  const isLocal = isUnknown || (service !== null && isLoopbackHost(service.host));
   const localHost = service?.host === undefined || service.host === "localhost" ? "127.0.0.1" : service.host;
   const fallback = { host: isLocal ? localHost : "", port: service?.port ?? servicePortDefault };
   const scheme = parseHttpAddress(values.httpAddr);

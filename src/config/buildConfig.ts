@@ -35,6 +35,7 @@ export function buildConfig(input: RuleInput): { readonly config: Config } & Fin
     node: {
       network: values.network,
       serviceUri,
+      isServiceUriGiven: values.serviceAddr !== "",
       nodes: readNodes(values, findings),
       maxSessions: readMaxSessions(values, findings),
       authWebhookUrl: readWebhook(values, findings),

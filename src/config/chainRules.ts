@@ -28,7 +28,6 @@ export function readChain(input: RuleInput, dataDir: string, findings: Findings)
   return {
     network: values.network,
     urls,
-    url: urls[0] ?? new Secret(""),
     controller: readController(input, network.controller, mistakes),
     ...readKeystore(input, dataDir, mistakes),
     password: readSecret(values.ethPassword, input.readFile),

@@ -40,6 +40,8 @@ export type NodeConfig = {
   readonly network: string;
   /** What gateways are told, without a slash at the end; "" advertises only `nodes` (`-serviceAddr none`). */
   readonly serviceUri: string;
+  /** Whether `-serviceAddr` says so. Otherwise, on a chain, the registry's entry counts once it was read. */
+  readonly isServiceUriGiven: boolean;
   /** Further instances, each an https URI, in the order given. */
   readonly nodes: readonly string[];
   /** The cap on sessions at a time; measured capacity may admit fewer. At least 1. */
@@ -60,8 +62,6 @@ export type ChainConfig = {
   readonly network: string;
   /** JSON-RPC endpoints over http or https, at least one, none twice. May hold keys: never log them whole. */
   readonly urls: readonly Secret[];
-  /** The first of {@link urls}. */
-  readonly url: Secret;
   readonly controller: Hex;
   /** The account in the key store, lower-case with `0x`; "" means the only one there. */
   readonly accountText: string;

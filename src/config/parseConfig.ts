@@ -107,6 +107,12 @@ function checkStatus(values: FlagValues, sources: ReadonlyMap<FlagName, FlagSour
 
 function defaultNotices(sources: ReadonlyMap<FlagName, FlagSource>, config: Config): readonly string[] {
   if (sources.has("serviceAddr")) return [];
+  if (config.chain !== null) {
+    return [
+      "No -serviceAddr was given: gateways are told the address in the service registry once it was read, and " +
+        `${config.node.serviceUri} until then.`,
+    ];
+  }
   return [
     `No -serviceAddr was given: gateways are told ${config.node.serviceUri}, which works on this machine only. ` +
       "Reprise asks no outside service for a public address.",

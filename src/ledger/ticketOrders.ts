@@ -3,15 +3,13 @@ import { join } from "node:path";
 import type { TicketCommand } from "../actors/ticket/decide.ts";
 import type { StreamId } from "../events/envelope.ts";
 import { DataDirInUseError, lockDataDir } from "../events/log/lock.ts";
-import { LedgerReader } from "../events/log/ledgerReader.ts";
-import type { LogReader, TicketRecord } from "../events/log/reader.ts";
+import type { LogReader } from "../events/log/reader.ts";
 import { openDataDir } from "../replay/source.ts";
 import { renderJson } from "../replay/render.ts";
 import type { CommandOutput } from "../replay/terminal.ts";
 import { BaseError, errorText } from "../shared/errors.ts";
 import { CommandUsageError } from "./commandLine.ts";
 import { findTicket } from "./findTicket.ts";
-import { provenL1Block } from "./moneyLog.ts";
 import { openQuietHost, type QuietHostPorts } from "./quietHost.ts";
 
 /** What may be asked of a ticket. */
@@ -59,7 +57,7 @@ export async function runOrder(
     if (isJson) output.print(renderJson({ type: "ticket", order, ...result }));
     else output.print(`${result.hash}  ${result.outcome}${result.text === "" ? "" : `: ${result.text}`}`);
   }
-  if (!isJson && results.length === 0) output.print("There is no such ticket.");
+  if (!isJson && results.length === 0) output.print("No ticket is due.");
   return results.every(({ outcome }) => outcome === "done") ? 0 : 1;
 }
 
@@ -67,27 +65,23 @@ function chosenHashes(dataDir: string, { order, isAll, words }: OrderFlags): rea
   if (isAll && order !== "redeem") throw new CommandUsageError("`--all` is for redeem.");
   if (isAll === words.length > 0)
     throw new CommandUsageError("Name tickets by their hashes, or `--all` to redeem.");
-  const { reader, db, close } = openDataDir(dataDir);
+  const { reader, close } = openDataDir(dataDir);
   try {
     if (!isAll) return [...new Set(words.map((word) => findTicket(reader, word).hash))];
-    const l1Block = provenL1Block({ reader, ledger: new LedgerReader(db) });
+    // Which of them are due is for the node to say: the log knows the chain's block only from time to time.
     return reader
       .tickets({ states: ["won"] })
-      .filter((ticket) => isWaiting(ticket, l1Block))
+      .filter(({ held }) => held === 0)
       .map(({ hash }) => hash);
   } finally {
     close();
   }
 }
 
-function isWaiting({ held, expirationBlock }: TicketRecord, l1Block: bigint | null): boolean {
-  return held === 0 && l1Block !== null && BigInt(expirationBlock) <= l1Block;
-}
-
 async function ordered(
   dataDir: string,
   hashes: readonly string[],
-  { order, operator }: OrderFlags,
+  { order, operator, isAll }: OrderFlags,
   openPorts: () => Promise<QuietHostPorts>,
 ): Promise<readonly OrderResult[]> {
   let unlock: () => void;
@@ -97,7 +91,8 @@ async function ordered(
     if (!(error instanceof DataDirInUseError)) throw error;
     const results: OrderResult[] = [];
     for (let index = 0; index < hashes.length; index += hashesMax) {
-      results.push(...(await askNode(dataDir, operator, order, hashes.slice(index, index + hashesMax))));
+      const some = { tickets: hashes.slice(index, index + hashesMax), ...(isAll ? { due: true } : {}) };
+      results.push(...(await askNode(dataDir, operator, order, some)));
     }
     return results;
   }
@@ -143,7 +138,7 @@ async function askNode(
   dataDir: string,
   operator: string,
   order: TicketOrder,
-  hashes: readonly string[],
+  asked: { readonly tickets: readonly string[]; readonly due?: boolean },
 ): Promise<readonly OrderResult[]> {
   if (!/^[^\s/@?#]+:\d{1,5}$/.test(operator)) {
     throw new CommandUsageError(`\`--operator\` takes HOST:PORT, not \`${operator}\`.`);
@@ -155,7 +150,7 @@ async function askNode(
     answer = await fetch(url, {
       method: "POST",
       headers: { Authorization: `Bearer ${readToken(dataDir)}`, "Content-Type": "application/json" },
-      body: JSON.stringify({ tickets: hashes }),
+      body: JSON.stringify(asked),
       redirect: "error",
       signal: AbortSignal.timeout(answerMs),
     });

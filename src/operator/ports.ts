@@ -297,8 +297,11 @@ export type OperatorTickets = {
   readonly token: string;
   /** Keeps tickets back from redemption, or lets them go again. */
   hold(hashes: readonly Hex[], isHeld: boolean): Promise<readonly TicketOrderResult[]>;
-  /** Redeems tickets as soon as the broker would take them, whatever the gas costs and however little they bring. */
-  redeemNow(hashes: readonly Hex[]): Promise<readonly TicketOrderResult[]>;
+  /**
+   * Redeems tickets as soon as the broker would take them, whatever the gas costs and however little they bring. With
+   * `isDueOnly` those whose parameters have not run out are left as they are, without a result.
+   */
+  redeemNow(hashes: readonly Hex[], isDueOnly: boolean): Promise<readonly TicketOrderResult[]>;
 };
 
 export type OperatorNode = {

@@ -15,7 +15,10 @@ export const ticketPath = "/api/tickets";
 /** Of one request. */
 const ticketsMax = 1_000;
 
-/** `POST /api/tickets/hold`, `/api/tickets/release`, `/api/tickets/redeem`: `{"tickets":["0x…"]}`. */
+/**
+ * `POST /api/tickets/hold`, `/api/tickets/release`, `/api/tickets/redeem`: `{"tickets":["0x…"]}`. With `"due":true` only those
+ * are redeemed, and answered for, that are due now.
+ */
 export async function answerTickets(
   request: TransactionHttp,
   tickets: OperatorTickets | null,
@@ -35,28 +38,29 @@ export async function answerTickets(
   }
   const body = await request.readBody();
   if (body === null) return failure(413, "the body is too large");
-  const hashes = readHashes(body);
-  if (typeof hashes === "string") return failure(400, hashes);
-  return jsonAnswer({ results: await run(tickets, hashes) });
+  const wanted = readWanted(body);
+  if (typeof wanted === "string") return failure(400, wanted);
+  return jsonAnswer({ results: await run(tickets, wanted) });
 }
 
-type Order = (tickets: OperatorTickets, hashes: readonly Hex[]) => Promise<readonly TicketOrderResult[]>;
+type Wanted = { readonly hashes: readonly Hex[]; readonly isDueOnly: boolean };
+type Order = (tickets: OperatorTickets, wanted: Wanted) => Promise<readonly TicketOrderResult[]>;
 
 const orders: Readonly<Record<string, Order>> = {
-  hold: (tickets, hashes) => tickets.hold(hashes, true),
-  release: (tickets, hashes) => tickets.hold(hashes, false),
-  redeem: (tickets, hashes) => tickets.redeemNow(hashes),
+  hold: (tickets, { hashes }) => tickets.hold(hashes, true),
+  release: (tickets, { hashes }) => tickets.hold(hashes, false),
+  redeem: (tickets, { hashes, isDueOnly }) => tickets.redeemNow(hashes, isDueOnly),
 };
 
-/** The hashes in a body, or what is wrong with it. */
-function readHashes(body: Uint8Array): readonly Hex[] | string {
+/** What a body asks for, or what is wrong with it. */
+function readWanted(body: Uint8Array): Wanted | string {
   let parsed: unknown;
   try {
     parsed = JSON.parse(new TextDecoder().decode(body));
   } catch {
     return "the body is no JSON";
   }
-  const list = (parsed as { readonly tickets?: unknown } | null)?.tickets;
+  const { tickets: list, due } = (parsed ?? {}) as { readonly tickets?: unknown; readonly due?: unknown };
   if (!Array.isArray(list) || list.length === 0 || list.length > ticketsMax) {
     return `tickets is no list of 1 to ${ticketsMax} hashes`;
   }
@@ -65,7 +69,7 @@ function readHashes(body: Uint8Array): readonly Hex[] | string {
     if (typeof item !== "string" || !/^0x[0-9a-fA-F]{64}$/.test(item)) return "a ticket is no hash";
     hashes.add(item.toLowerCase() as Hex);
   }
-  return [...hashes];
+  return { hashes: [...hashes], isDueOnly: due === true };
 }
 
 function failure(status: number, error: string): Answer {

@@ -113,6 +113,12 @@ export type Receipt = {
 };
 
 /**
+ * What is known of a transaction's receipt. Null: it is not mined, as far as the endpoints know. `unreadable`: they
+ * gave an error, or what is no receipt of it; that says nothing.
+ */
+export type ReceiptWord = Receipt | "unreadable" | null;
+
+/**
  * A log of Livepeer's contracts, decoded. What `account`, `other`, `amounts` and `text` are, by name, stands in
  * `chainLogNames`.
  */
@@ -241,8 +247,8 @@ export type ChainDesk = {
     account: Hex,
     block: bigint | null,
   ): Promise<{ readonly mined: number; readonly pending: number } | null>;
-  /** Receipts of transactions, in order; a null inside = not mined, as far as the endpoints know. */
-  receipts(hashes: readonly Hex[], voices?: Voices): Promise<readonly (Receipt | null)[] | null>;
+  /** What is known of each transaction, in order; null when nobody answers at all. */
+  receipts(hashes: readonly Hex[], voices?: Voices): Promise<readonly ReceiptWord[] | null>;
   /** Hash of a block of the canonical chain. */
   blockHash(block: bigint): Promise<Hex | null>;
   /** Sends to every endpoint that works. */

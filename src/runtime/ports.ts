@@ -236,8 +236,6 @@ export type ChainView = {
   funds(sender: Uint8Array): SenderFunds | null;
   /** Reads what {@link funds} does not know or what is old. Null when the chain cannot be read now. */
   readFunds(sender: Uint8Array): Promise<SenderFunds | null>;
-  /** Whether the broker has seen this ticket redeemed; null when the chain cannot be read now. */
-  isTicketUsed(ticketHash: Uint8Array): Promise<boolean | null>;
   /** Why the chain cannot be read, or null. */
   readonly trouble: string | null;
   close(): void;

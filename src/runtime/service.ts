@@ -67,7 +67,7 @@ export type OrchestratorService = {
     request: OrchestratorRequest,
     peer: Peer,
   ): RpcAnswer<OrchestratorInfo> | Promise<RpcAnswer<OrchestratorInfo>>;
-  ping(value: Uint8Array, peer: Peer): RpcAnswer<Uint8Array>;
+  ping(value: Uint8Array, peer: Peer): RpcAnswer<Uint8Array> | Promise<RpcAnswer<Uint8Array>>;
   endTranscodingSession(token: AuthToken | undefined, peer: Peer): Promise<RpcAnswer<null>>;
   openSegment(headers: SegmentHeaders, peer: Peer): Promise<HttpRefusal | SegmentUpload>;
   /** POST /payment: credits tickets without a job. The result is an encoded `net.PaymentResult`. */

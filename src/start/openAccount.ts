@@ -75,6 +75,11 @@ export async function openAccount(chain: ChainConfig, options: OpenAccountOption
   return accountOf(chain, unlocked);
 }
 
+/** Whether a person at the terminal may be asked for a pass phrase, which takes as long as it takes. */
+export function mayAskForPassword(chain: ChainConfig): boolean {
+  return chain.password === null && process.stdin.isTTY;
+}
+
 function accountOf(chain: ChainConfig, unlocked: readonly UnlockedKey[]): Account {
   const [own] = unlocked;
   assert(own !== undefined, "The node's own key is always among those that were opened.");

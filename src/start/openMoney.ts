@@ -128,7 +128,6 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     isAdjusted: pricing.isAutoAdjusted,
     maxGatewayLoss: pricing.maxGatewayLoss,
     pendingRedemptions: (sender) => office?.redemption.inFlight(sender) ?? 0n,
-    hasRedemptionDesk: true,
     onRefused: (sender, { code, exposure }) => {
       const fields = { sender: checksumHex(sender), code, ...exposure };
       // Anybody may ask with a fresh key: strangers are no news.
@@ -200,6 +199,11 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     ticketsForOperator: operatorTickets({
       ...{ token, redemption: office.redemption },
       committed: () => host.committed(),
+      isDue: (hash) => {
+        const ticket = parts.reader.ticket(hash);
+        const clock = chain.clock();
+        return ticket !== null && clock !== null && BigInt(ticket.expirationBlock) <= clock.l1Block;
+      },
       onWanted: () => chain.pollSoon(sentMs),
     }),
     actionsForOperator: operatorActions({

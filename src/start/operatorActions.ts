@@ -1,8 +1,4 @@
-import { pollAbi } from "../chain/abi.ts";
-import { viewOf } from "../chain/contractView.ts";
 import type { RpcAnswer, RpcCall } from "../chain/jsonRpc.ts";
-import { readPool } from "../chain/lensPool.ts";
-import { noPoolHint, poolHint } from "../chain/poolHints.ts";
 import { transfer, withdrawFees } from "../cli/actions/money.ts";
 import { register, setCuts, setServiceUri } from "../cli/actions/registration.ts";
 import { initializeRound, reward } from "../cli/actions/rounds.ts";
@@ -10,18 +6,12 @@ import { bond, claimEarnings, rebond, unbond, withdrawStake } from "../cli/actio
 import type { HintOf, Plan, Step } from "../cli/actions/step.ts";
 import { reasonBytesMax, votePoll, voteProposal } from "../cli/actions/votes.ts";
 import { parseAddress } from "../cli/amounts.ts";
-import { readPoolLimits } from "../cli/poolLimits.ts";
+import { readHints } from "../cli/hints.ts";
+import { readPollEnd } from "../cli/lookups.ts";
 import type { CliRpc } from "../cli/ports.ts";
 import { type Prepared, prepareStep } from "../cli/prepare.ts";
 import { explain } from "../cli/reasons.ts";
-import {
-  type ChainState,
-  readAccount,
-  readAll,
-  readLocks,
-  readState,
-  type UnbondingLock,
-} from "../cli/readState.ts";
+import { type ChainState, readAccount, readLocks, readState, type UnbondingLock } from "../cli/readState.ts";
 import { parseRegistryUri } from "../cli/serviceUri.ts";
 import type { ChainConfig } from "../config/config.ts";
 import type {
@@ -186,21 +176,14 @@ class Planner {
     return this.#parts.config.aiServiceRegistry === null ? "main" : "ai";
   }
 
-  /** A pool that cannot be read gives no hints, which costs gas and nothing else. */
-  async #hints(): Promise<HintOf> {
-    const bonding = this.#state.contracts.BondingManager;
-    const [pool, sizeMax] = await Promise.all([
-      readPool(this.#rpc, bonding),
-      readPoolLimits(this.#rpc, bonding),
-    ]);
-    if (pool === null || sizeMax === null) return () => noPoolHint;
-    return (account, stake) => poolHint(pool, account, stake, sizeMax);
-  }
-
   async #stakeOf(account: Hex): Promise<bigint> {
     const { own, contracts, round } = this.#state;
     if (account === own.account) return own.totalStake;
     return (await readAccount(this.#rpc, contracts, account, round.current)).totalStake;
+  }
+
+  #hints(): Promise<HintOf> {
+    return readHints(this.#rpc, this.#state.contracts.BondingManager);
   }
 
   async #lockOf(id: bigint): Promise<UnbondingLock | null> {
@@ -209,11 +192,9 @@ class Planner {
   }
 
   async #pollEnd(poll: Hex): Promise<bigint> {
-    try {
-      return (await readAll(this.#rpc, { endBlock: viewOf(pollAbi, poll, "endBlock", []) })).endBlock;
-    } catch {
-      throw new Refused("no contract code at given address");
-    }
+    const end = await readPollEnd(this.#rpc, poll);
+    if (end === null) throw new Refused("no contract code at given address");
+    return end;
   }
 }
 

@@ -7,6 +7,8 @@ export type OperatorTicketsParts = {
   readonly redemption: RedemptionDesk;
   /** Resolves when what was decided is durable. */
   readonly committed: () => Promise<void>;
+  /** Whether a ticket's parameters have run out, by what is known of the chain now. */
+  readonly isDue: (hash: Hex) => boolean;
   /** Something is wanted: the chain is to be looked at soon. */
   readonly onWanted: () => void;
 };
@@ -16,6 +18,7 @@ export function operatorTickets({
   token,
   redemption,
   committed,
+  isDue,
   onWanted,
 }: OperatorTicketsParts): OperatorTickets {
   const results = async (
@@ -37,9 +40,9 @@ export function operatorTickets({
         (hash) => redemption.hold(hash, isHeld),
         isHeld ? "It is not open, or held back already." : "It is not open, or not held back.",
       ),
-    redeemNow: async (hashes) => {
+    redeemNow: async (hashes, isDueOnly) => {
       const done = await results(
-        hashes,
+        isDueOnly ? hashes.filter(isDue) : hashes,
         (hash) => redemption.want(hash),
         "It is not open, is held back, or is on its way.",
       );

@@ -51,7 +51,8 @@ export type NaiveTicket = {
   /** Virtual time of the decision. */
   readonly wonMs: number;
   readonly seq: number;
-  end: "redeemed" | "expired" | null;
+  /** What a block has paid is not owed, though it is not at its end. */
+  end: "paid" | "redeemed" | "expired" | null;
 };
 
 /** Parts of refusals that are told after tickets were judged, so that earlier ones may have been credited. */
@@ -122,7 +123,7 @@ export class MoneyChecker {
     const fields = event as Fields;
     const { id } = parseStreamId(stream);
     if (event.type === "TicketWon") this.#decidedTickets.set(id, this.#ticketOf(fields, 0));
-    if (event.type === "TicketRedeemed" || event.type === "TicketExpired") this.#decidedTickets.delete(id);
+    if (event.type === "TicketPaid" || event.type === "TicketExpired") this.#decidedTickets.delete(id);
     if (event.type !== "PaymentAccepted") return;
     for (const key of nonceKeys(fields)) this.#decidedNonces.add(key);
     // (5) The tickets of this payment itself do not count: they are what it risks.
@@ -204,11 +205,16 @@ export class MoneyChecker {
       return;
     }
     const ticket = this.tickets.get(hash);
-    if (ticket === undefined || ticket.end !== null)
-      this.problem(`the ticket ${hash} ends, but it is not open`);
-    else ticket.end = event.type === "TicketRedeemed" ? "redeemed" : "expired";
+    const step = ticketSteps[event.type];
+    if (step === undefined) {
+      this.problem(`the ticket ${hash} is ${event.type} in a world without keys`);
+      return;
+    }
+    if (ticket === undefined || ticket.end !== step.from)
+      this.problem(`the ticket ${hash} is ${step.to}, but it was ${ticket?.end ?? "not open"}`);
+    else ticket.end = step.to;
     const isUsed = this.#money.l1.isUsed(Uint8Array.from(Buffer.from(hash.slice(2), "hex")));
-    if (isUsed !== (event.type === "TicketRedeemed")) this.problem(`${hash}: the chain says otherwise`);
+    if (isUsed !== (step.to !== "expired")) this.problem(`${hash}: the chain says otherwise`);
   }
 
   #takeAccount(account: NaiveAccount, recorded: RecordedEvent, firstSeq: number): void {
@@ -491,7 +497,7 @@ export class MoneyChecker {
   /** (4) (6) At the end nothing is left open. */
   checkQuiet(): void {
     for (const [hash, { end, lastValidRound }] of this.tickets) {
-      if (end === null)
+      if (end === null || end === "paid")
         this.problem(`${hash} never ended; valid to ${lastValidRound}, now ${this.#money.l1.round}`);
     }
     for (const { id, open } of this.accounts.values()) {
@@ -499,6 +505,15 @@ export class MoneyChecker {
     }
   }
 }
+
+/** Somebody else redeems some of the tickets here, and nobody else does anything with them. */
+const ticketSteps: Readonly<
+  Record<string, { readonly from: "paid" | null; readonly to: "paid" | "redeemed" | "expired" }>
+> = {
+  TicketPaid: { from: null, to: "paid" },
+  TicketRedeemed: { from: "paid", to: "redeemed" },
+  TicketExpired: { from: null, to: "expired" },
+};
 
 function nonceKeys(fields: Fields): readonly string[] {
   const nonces = fields["nonces"] as readonly number[];

@@ -7,11 +7,12 @@ import type { LogReader } from "../../src/events/log/reader.ts";
 import type { Host } from "../../src/runtime/host.ts";
 import { chainSeed, Money } from "../../src/runtime/money/money.ts";
 import type { SolvencyRefusal } from "../../src/runtime/money/solvency.ts";
-import type { Edge } from "../../src/runtime/ports.ts";
+import type { ChainClock, Edge } from "../../src/runtime/ports.ts";
 import type { Hex } from "../../src/shared/brand.ts";
 import { type ChainClimate, SimulatedChain, SimulatedL1 } from "../support/simulatedChain.ts";
 import { SimulatedVerifier, type Wins } from "../support/simulatedSignatures.ts";
 import { Chance, type Owner, type SimulatedTime } from "../support/simulatedTime.ts";
+import { openTicketEnds } from "./ticketEnds.ts";
 
 /** What money is like in this simulation; drawn from the seed, apart from everything else. */
 export type MoneyClimate = ChainClimate & {
@@ -136,10 +137,14 @@ export class MoneyWorld {
   }): ProcessMoney {
     const { host, process, processChance } = parts;
     let money: Money | null = null;
+    let endTickets: ((clock: ChainClock) => void) | null = null;
     const chain = new SimulatedChain({
       ...{ time: this.#time, chance: processChance, process, l1: this.l1, recipient },
       seed: chainSeed(host, recipient),
-      onClock: (clock) => money?.chainMoved(clock, chainId),
+      onClock: (clock) => {
+        money?.chainMoved(clock, chainId);
+        endTickets?.(clock);
+      },
     });
     const { ticketEv, maxFaceValue, price } = this.climate;
     money = new Money({
@@ -157,6 +162,12 @@ export class MoneyWorld {
         parts.onRefused(hex, refusal);
       },
       onFault: parts.onFault,
+    });
+    const { solvency } = money;
+    endTickets = openTicketEnds({
+      ...{ host, chain, chainId, reader: parts.reader, time: this.#time, onFault: parts.onFault },
+      onOpened: (sender, faceValue) => solvency.opened(sender, faceValue, this.#time.wallMs),
+      onEnded: (sender, faceValue) => solvency.ended(sender, faceValue),
     });
     money.board.startWith(new Map([["default", { price, wording: "flag" }]]), { ticketEv, maxFaceValue });
     return { money, chain };

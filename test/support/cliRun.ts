@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CliPorts } from "../../src/cli/ports.ts";
@@ -25,12 +25,24 @@ export type CliRunOptions = {
   readonly ports?: Partial<CliPorts>;
 };
 
+const sleep = (ms: number): Promise<void> => Bun.sleep(Math.min(ms, 20));
+const monotonicMs = (): number => performance.now();
+
+/** Who sends for a command: real, over the log of its data folder, and impatient. */
+export const openRealExecutor: CliPorts["openExecutor"] = (settings, account) =>
+  openCliNode(settings, account, {
+    edge: {
+      nowMs: () => Date.now(),
+      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      keccak256,
+    },
+    ...{ monotonicMs, sleep, pollMs: 10, ask: null },
+  });
+
 /** Runs a command in this process, with everything real but the terminal. */
 export async function cliRun(argv: readonly string[], options: CliRunOptions = {}): Promise<CliRun> {
   const [out, err, questions]: [string[], string[], string[]] = [[], [], []];
   const { answer = null } = options;
-  const sleep = (ms: number) => Bun.sleep(Math.min(ms, 20));
-  const monotonicMs = () => performance.now();
   const code = await runCli(argv, {
     output: { print: (line) => void out.push(line), printError: (line) => void err.push(line) },
     env: options.env ?? {},
@@ -44,15 +56,7 @@ export async function cliRun(argv: readonly string[], options: CliRunOptions = {
     writeNewFile: (path, text) => writeFileSync(path, text, { flag: "wx" }),
     ...{ monotonicMs, sleep },
     openRpc: openCliRpc,
-    openExecutor: (settings, account) =>
-      openCliNode(settings, account, {
-        edge: {
-          nowMs: () => Date.now(),
-          randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-          keccak256,
-        },
-        ...{ monotonicMs, sleep, pollMs: 10, ask: null },
-      }),
+    openExecutor: openRealExecutor,
     openTickets: openTicketsOf,
     ...options.ports,
   });
@@ -68,7 +72,17 @@ export async function cliRun(argv: readonly string[], options: CliRunOptions = {
   };
 }
 
-/** A folder of its own, gone with the machine's temporary files. */
+const folders = new Set<string>();
+
+/** A folder of its own; {@link removeCliFolders} takes it away. */
 export function cliFolder(): string {
-  return mkdtempSync(join(tmpdir(), "reprise-cli-"));
+  const folder = mkdtempSync(join(tmpdir(), "reprise-cli-"));
+  folders.add(folder);
+  return folder;
+}
+
+/** Deletes every folder that {@link cliFolder} has made: for the end of a test file. */
+export function removeCliFolders(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  folders.clear();
 }

@@ -8,6 +8,7 @@ import type { View } from "../../src/events/views/view.ts";
 import { ViewSet } from "../../src/events/views/view.ts";
 import { type EffectHandler, Host } from "../../src/runtime/host.ts";
 import type { Edge } from "../../src/runtime/ports.ts";
+import { eventually } from "./eventually.ts";
 import { jobKind } from "./hostJob.ts";
 
 /** A clock that stands where the test puts it. Timers run in real time, as on a machine whose clock was set. */
@@ -98,11 +99,7 @@ export async function openHost(options: HostHarnessOptions): Promise<HostHarness
   };
 }
 
-/** Resolves when `isTrue` is: for things that report to nobody. Fails the test after ten seconds. */
+/** Resolves when `isTrue` is: for things that report to nobody. Fails the test after half a minute. */
 export async function until(isTrue: () => boolean, what = "the condition"): Promise<void> {
-  const startedMs = performance.now();
-  while (!isTrue()) {
-    if (performance.now() - startedMs > 10_000) throw new Error(`Waited ten seconds for ${what}.`);
-    await Bun.sleep(2);
-  }
+  await eventually(what, () => (isTrue() ? true : null));
 }

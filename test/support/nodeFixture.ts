@@ -117,15 +117,27 @@ export function temporaryDir(): string {
   return mkdtempSync(join(tmpdir(), "reprise-node-"));
 }
 
-/** A port that nobody listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+const freePortMin = 20_000;
+const freePortMax = 31_999;
+const givenPorts = new Set<number>();
+
+/**
+ * A port that nobody listens on now, and that this process gives nobody else. It lies below those that the kernel
+ * takes for connections and for whoever asks for any port (from 32768): none of them takes it before its owner does.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = freePortMin + Math.floor(Math.random() * (freePortMax - freePortMin + 1));
+    if (givenPorts.has(port) || !(await canListen(port))) continue;
+    givenPorts.add(port);
+    return port;
+  }
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }

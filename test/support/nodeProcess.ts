@@ -58,7 +58,7 @@ export async function startMain(dataDir: string, options: MainOptions = {}): Pro
       const how = node.process.exitCode ?? node.process.signalCode;
       throw new Error(`The node ended with ${how}:\n${node.output()}`);
     },
-    30_000,
+    50_000,
   );
   return node;
 }
@@ -87,7 +87,7 @@ export async function startCrashing(
   await eventually(
     "the node serves or is dead",
     () => (node.output().includes(`${port}\n`) || hasEnded(child) ? true : null),
-    30_000,
+    50_000,
   );
   return node;
 }
@@ -106,6 +106,17 @@ export function workersOf(parentPid: number): readonly number[] {
         return false;
       }
     });
+}
+
+/** Lets workers that SIGSTOP holds go on. Those that were given up as hung meanwhile are gone, which is no error. */
+export function letGoOn(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGCONT");
+    } catch {
+      // It is gone.
+    }
+  }
 }
 
 function spawn(

@@ -115,7 +115,6 @@ export class DeskFixture {
       ...chain,
     };
     const view = chainView(this.chain);
-    const onFault = (error: unknown): void => void harness.faults.push(error);
     const solvency = new Solvency({
       chain: view,
       nowMs: () => clock.ms,
@@ -131,7 +130,7 @@ export class DeskFixture {
       secrets: { current: () => [this.#secret] },
       verifier: { verify: verifyTickets },
       nonces: new NonceMemory(),
-      tickets: new TicketBook({ host, reader, chain: view, solvency, edge: clock, onFault }),
+      tickets: new TicketBook({ host, reader, solvency, edge: clock }),
       onRefused: () => {},
     });
   }
@@ -216,7 +215,6 @@ function chainView(scripted: ScriptedChain): ChainView {
     gasPrice: () => 10_000_000n,
     funds: () => scripted.funds,
     readFunds: () => Promise.resolve(scripted.funds),
-    isTicketUsed: () => Promise.resolve(false),
     trouble: null,
     close: () => {},
   };

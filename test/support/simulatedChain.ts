@@ -1,5 +1,6 @@
 import { L1Clock } from "../../src/chain/l1Clock.ts";
 import type { ChainClock, ChainView, SenderFunds } from "../../src/runtime/ports.ts";
+import { fromHex } from "../../src/protocol/bytes.ts";
 import type { Hex } from "../../src/shared/brand.ts";
 import type { Chance, Owner, SimulatedTime } from "./simulatedTime.ts";
 
@@ -157,8 +158,10 @@ export class SimulatedChain implements ChainView {
     return this.#answer(() => this.#read(hexOf(sender)));
   }
 
-  isTicketUsed(ticketHash: Uint8Array): Promise<boolean | null> {
-    return this.#answer(() => this.#options.l1.isUsed(ticketHash));
+  /** As `ChainDesk` has it. */
+  areTicketsUsed(hashes: readonly Hex[]): Promise<readonly boolean[] | null> {
+    const { l1 } = this.#options;
+    return this.#answer(() => hashes.map((hash) => l1.isUsed(fromHex(hash) ?? new Uint8Array(0))));
   }
 
   close(): void {}

@@ -179,6 +179,9 @@ export function setServiceUri(state: ChainState, uri: string, registry: Registry
   return planOf(`set service URI ${uri}`, steps, {
     done,
     notes: [
+      ...(registry === "both" && contracts.AIServiceRegistry === null
+        ? ["This chain has no AI service registry that is known: `--aiRegistry 0x…` names one."]
+        : []),
       "Gateways that run keep the address that they know until they start again or you enter the pool again.",
     ],
   });

@@ -100,6 +100,9 @@ export function bond(
             `All of your stake, ${unitText(own.pendingStake)} LPT, moves from ${accountText(own.delegate)} to the new delegate.`,
           ]
         : []),
+      ...(toStake === 0n && to !== own.account
+        ? [`Nobody has stake with ${accountText(to)}: it is no orchestrator now, and earns you nothing.`]
+        : []),
       `It counts from round ${state.round.current + 1n} on.`,
     ],
     change: { lpt: -amount },

@@ -7,7 +7,12 @@ import { GasMemory } from "./gasMemory.ts";
 import { roomierGas } from "./gasRoom.ts";
 import { batchGas, type PlanFunds, type PlanTicket, planRedemption } from "./redemptionPlan.ts";
 import type { TransactionDesk } from "./transactionDesk.ts";
-import { mayStillMove, type OpenTransaction, type TransactionOwner } from "./transactionTypes.ts";
+import {
+  keylessText,
+  mayStillMove,
+  type OpenTransaction,
+  type TransactionOwner,
+} from "./transactionTypes.ts";
 import { isForEver, paidAmount, sendersRefusal } from "./redemptionVerdict.ts";
 
 export type RedemptionDeskOptions = {
@@ -196,10 +201,12 @@ export class RedemptionDesk {
     this.#fruitless = { due, sinceMs, untilMs: nowMs + Math.max(fruitlessMs, longerMs) };
   }
 
-  /** Won, due, not held back, not in a transaction that may still be mined. */
+  /** Won, due, not held back, not in a transaction that may still be mined and that somebody has the key of. */
   #due(look: ChainLook): readonly OpenTicket[] {
     const { transactions, confirmations } = this.#options;
-    const moving = transactions.open().filter((open) => mayStillMove(open, look, confirmations));
+    const moving = transactions
+      .open()
+      .filter((open) => mayStillMove(open, look, confirmations) && !transactions.isReleased(open.id));
     const taken = new Set(moving.flatMap(({ context }) => context.tickets));
     return [...this.#tickets("won")].filter(
       ({ hash, context }) =>
@@ -308,6 +315,8 @@ export class RedemptionDesk {
     const waitMs = Math.min(before === undefined ? retryMs : before.waitMs * 2, retryMaxMs);
     this.#retry.set(hash, { atMs: nowMs + waitMs, waitMs });
     if (reason.includes("ticket is used")) {
+      // Perhaps by one of ours that was released: its receipt says so at the next look, and how much it brought.
+      if (this.#isInSent(hash) && waitMs < retryMaxMs) return false;
       this.#pay(hash, { transaction: null, txHash: null, block: look.block, amount: null });
       return false;
     }
@@ -355,6 +364,13 @@ export class RedemptionDesk {
       for (const hash of context.tickets)
         this.#return(hash, id, "displaced", "Another transaction used its nonce.");
     },
+    released: (transaction) => {
+      const { id, context } = transaction;
+      for (const hash of context.tickets) this.#return(hash, id, "cancelled", keylessText(transaction));
+    },
+    // What is in another transaction by now is done without it.
+    isUseful: ({ id, context }) =>
+      context.tickets.some((hash) => this.#isWon(hash) || this.#context(hash)?.transaction === id),
     isMoot: ({ context }, look) =>
       context.tickets.every((hash) => (this.#context(hash)?.lastValidRound ?? 0n) < look.round.current),
   };
@@ -460,8 +476,17 @@ export class RedemptionDesk {
   }
 
   #canSubmit(hash: Hex): boolean {
+    return this.#isWon(hash) && this.#context(hash)?.isHeld === false;
+  }
+
+  #isWon(hash: Hex): boolean {
     const snapshot = this.#options.host.snapshot("ticket", hash) as TicketSnapshot | null;
-    return snapshot?.matches("won") === true && !snapshot.context.isHeld;
+    return snapshot?.matches("won") === true;
+  }
+
+  #isInSent(hash: Hex): boolean {
+    const open = this.#options.transactions.open();
+    return open.some(({ state, context }) => state === "sent" && context.tickets.includes(hash));
   }
 
   #context(hash: Hex): TicketContext | null {

@@ -6,6 +6,7 @@ import type { Host, Origin } from "../host.ts";
 import { roomierGas } from "./gasRoom.ts";
 import type { TransactionDesk } from "./transactionDesk.ts";
 import {
+  keylessText,
   mayStillMove,
   type OpenTransaction,
   type PlanRefusal,
@@ -281,10 +282,11 @@ export class RoundKeeper {
     }
     const known = this.#find(current);
     if (known === null || known.context.initialization !== null) return;
-    if (
-      transactions.open().some(({ context }) => context.purpose === "initialize" && context.round === current)
-    )
-      return;
+    const isUnderWay = transactions
+      .open()
+      .filter(({ context }) => context.purpose === "initialize" && context.round === current)
+      .some(({ id }) => !transactions.isReleased(id));
+    if (isUnderWay) return;
     if (this.#initializeAt?.round !== current) {
       const delayMs = this.#options.random() * this.#options.initializeDelayMs;
       this.#initializeAt = { round: current, atMs: monotonicMs() + delayMs };
@@ -422,6 +424,10 @@ export class RoundKeeper {
       }
     },
     displaced: ({ id }) => this.#returned(id, "displaced", "Another transaction used its nonce."),
+    released: (open) => this.#returned(open.id, "cancelled", keylessText(open)),
+    // Whatever round it is mined in, it calls the reward of that one.
+    isUseful: ({ id }) =>
+      this.#open().some(({ state, context }) => state === "due" || context.transaction === id),
   };
 
   /**
@@ -506,6 +512,11 @@ export class RoundKeeper {
     undone: () => undefined,
     confirmed: () => undefined,
     displaced: ({ id }) => this.#initializationReturned(id, "displaced"),
+    released: ({ id }) => this.#initializationReturned(id, "released"),
+    isUseful: ({ id }) =>
+      this.#open().some(({ context: { isInitialized, initialization } }) => {
+        return !isInitialized && (initialization === null || initialization === id);
+      }),
   };
 
   #initializationReturned(transaction: string, cause: string): void {

@@ -3,10 +3,11 @@ import type { TransactionContext } from "../../actors/transaction/machine.ts";
 import { firstFees, raisedFees } from "../../protocol/fees.ts";
 import { assert } from "../../shared/assert.ts";
 import type { Hex } from "../../shared/brand.ts";
-import type { AttemptFees, ChainLook, Receipt } from "../chainPorts.ts";
+import type { AttemptFees, ChainLook, Receipt, ReceiptWord } from "../chainPorts.ts";
 import type { EffectHandler, Origin } from "../host.ts";
 import { NonceBook } from "./nonceBook.ts";
 import { lower, runawayOf, smaller } from "./feeBounds.ts";
+import { TransactionMemories } from "./transactionMemory.ts";
 import {
   lowerCase,
   type OpenTransaction,
@@ -41,18 +42,13 @@ const foreignMax = 64;
 const newestAttempts = 4;
 /** Transactions of which receipts are asked at a time. */
 const watchedMax = 100;
-
-/** What only this process knows of a transaction: losing it costs a broadcast. */
-type Memory = {
-  signedAt: number;
-  broadcastAt: number;
-  askedAt: number;
-  misses: number;
-  /** The account has sent more transactions than come before this one. */
-  isNonceUsed: boolean;
-  /** Attempts that were signed and are not known to be durable. */
-  owed: number;
-};
+/**
+ * A transaction whose account this node has no key for (any more) cannot be raised. When the chain says for so long
+ * that its nonce is unused, what it was for may be done by another key. Milliseconds.
+ */
+const keylessMs = 300_000;
+/** One of those that nobody has any use for is still asked for so often, for the books. Milliseconds. */
+const uselessAskMs = 600_000;
 
 /**
  * Sees to it that transactions are mined: reserves nonces, signs, broadcasts, raises, replaces, and follows blocks
@@ -61,7 +57,7 @@ type Memory = {
 export class TransactionDesk {
   readonly #options: TransactionDeskOptions;
   readonly #owners = new Map<TransactionPurpose, TransactionOwner>();
-  readonly #memory = new Map<string, Memory>();
+  readonly #memory: TransactionMemories;
   readonly #behindSince = new Map<Hex, number>();
   readonly #nonces: NonceBook;
   #planning: Promise<unknown> = Promise.resolve();
@@ -69,6 +65,7 @@ export class TransactionDesk {
   constructor(options: TransactionDeskOptions) {
     this.#options = options;
     this.#nonces = new NonceBook(options);
+    this.#memory = new TransactionMemories(options.monotonicMs);
   }
 
   /** Names who hears of transactions of a purpose. Once each, before the first tick. */
@@ -105,41 +102,58 @@ export class TransactionDesk {
   async tick(look: ChainLook): Promise<void> {
     const { only } = this.#options;
     const open = this.open().filter(({ context }) => only === undefined || context.purpose === only);
-    for (const id of this.#memory.keys()) if (this.#find(id) === null) this.#memory.delete(id);
+    this.#memory.forget((id) => this.#find(id) === null);
     this.#nonces.forget();
     const watched = open.filter((transaction) => this.#isAskedFor(transaction, look)).slice(0, watchedMax);
     const hashes = watched.flatMap(({ id, state, context: { attempts } }) => {
       // While the nonce is unused none of them is mined: old attempts are not worth a call each.
-      const isUnused = state === "sent" && !this.#remember(id).isNonceUsed;
+      const isUnused = state === "sent" && !this.#memory.of(id).isNonceUsed;
       return (isUnused ? attempts.slice(-newestAttempts) : attempts).map(({ hash }) => hash);
     });
     if (hashes.length > 0) {
       const receipts = await this.#options.desk.receipts(hashes);
       if (receipts === null) return;
-      const byHash = new Map(
-        receipts.flatMap((receipt) => (receipt === null ? [] : [[receipt.hash, receipt]])),
-      );
-      for (const { id } of watched) await this.#follow(id, byHash, look);
+      const words = new Map(hashes.map((hash, index) => [hash, receipts[index] ?? null]));
+      for (const { id } of watched) await this.#follow(id, words, look);
     }
     for (const account of this.#options.signer.accounts) await this.#checkNonces(account, look);
   }
 
+  /**
+   * Nobody has the key of a transaction, and no block took it for a while: it is followed on, but nobody need wait for
+   * it.
+   */
+  isReleased(id: string): boolean {
+    return this.#memory.isReleased(id);
+  }
+
   /** One that is mined is asked for when it may be final, and now and then in case a re-org took it back. */
-  #isAskedFor({ id, state, context }: OpenTransaction, look: ChainLook): boolean {
-    if (state === "sent" || context.mined === null) return true;
-    const memory = this.#remember(id);
+  #isAskedFor(transaction: OpenTransaction, look: ChainLook): boolean {
+    const { mined } = transaction.context;
+    const memory = this.#memory.of(transaction.id);
     const nowMs = this.#options.monotonicMs();
-    const isDeep = look.block - context.mined.block >= BigInt(this.#options.confirmations);
-    if (!isDeep && look.block >= context.mined.block && nowMs - memory.askedAt < minedAskMs) return false;
+    if (transaction.state === "sent" || mined === null) {
+      if (this.#isUseful(transaction)) return true;
+      if (nowMs - memory.askedAt < uselessAskMs) return false;
+    } else {
+      const isDeep = look.block - mined.block >= BigInt(this.#options.confirmations);
+      if (!isDeep && look.block >= mined.block && nowMs - memory.askedAt < minedAskMs) return false;
+    }
     memory.askedAt = nowMs;
     return true;
+  }
+
+  /** False: somebody else does, or has done, what it was for. */
+  #isUseful(transaction: OpenTransaction): boolean {
+    if (!this.isReleased(transaction.id)) return true;
+    return this.#owner(transaction.context.purpose).isUseful?.(transaction) !== false;
   }
 
   /** Milliseconds in which the chain should be looked at again, or null for the usual rhythm. */
   wakeInMs(): number | null {
     const nowMs = this.#options.monotonicMs();
     const isFresh = this.open().some(
-      ({ id, state }) => state === "sent" && nowMs - this.#remember(id).signedAt < freshMs,
+      ({ id, state }) => state === "sent" && nowMs - this.#memory.of(id).signedAt < freshMs,
     );
     return isFresh ? busyMs : null;
   }
@@ -209,7 +223,7 @@ export class TransactionDesk {
       origin,
     );
     assert(done.type === "accepted", `The transaction ${id} was planned twice.`);
-    this.#remember(id).owed += 1;
+    this.#memory.of(id).owed += 1;
     return { type: "planned", id };
   }
 
@@ -224,14 +238,14 @@ export class TransactionDesk {
     return sum;
   }
 
-  async #follow(id: string, receipts: ReadonlyMap<Hex, Receipt>, look: ChainLook): Promise<void> {
+  async #follow(id: string, words: ReadonlyMap<Hex, ReceiptWord>, look: ChainLook): Promise<void> {
     const transaction = this.#find(id);
     if (transaction === null) return;
     const { state, context } = transaction;
-    const receipt = context.attempts
-      .map(({ hash }) => receipts.get(hash))
-      .find((found) => found !== undefined);
-    if (state === "mined") return this.#followMined(transaction, receipt, look);
+    const told = context.attempts.map(({ hash }) => words.get(hash) ?? null);
+    const receipt = told.find(isReceipt);
+    if (state === "mined") return this.#followMined(transaction, receipt, told.includes("unreadable"), look);
+    // What cannot be read does not stand in the way: before anything ends, the nonce and two endpoints are asked.
     if (receipt !== undefined) {
       // A receipt from an endpoint that is further than the look: what depends on both waits for the next one.
       if (receipt.block <= look.block) this.#mined(transaction, receipt, look);
@@ -243,18 +257,20 @@ export class TransactionDesk {
   async #followMined(
     transaction: OpenTransaction,
     receipt: Receipt | undefined,
+    isUnreadable: boolean,
     look: ChainLook,
   ): Promise<void> {
     const { id, context } = transaction;
     const { mined } = context;
     assert(mined !== null, `The transaction ${id} is mined nowhere.`);
-    const memory = this.#remember(id);
-    if (receipt !== undefined && receipt.hash === mined.hash && receipt.blockHash === mined.blockHash) {
-      memory.misses = 0;
+    const memory = this.#memory.of(id);
+    const isSame = receipt?.hash === mined.hash && receipt.blockHash === mined.blockHash;
+    if (isSame || (receipt === undefined && isUnreadable)) {
+      if (isSame) memory.misses = 0;
       if (look.block - mined.block < BigInt(this.#options.confirmations)) return;
-      // What follows is for ever: not on the word of one endpoint.
-      const [agreed] = (await this.#options.desk.receipts([mined.hash], "quorum")) ?? [];
-      if (agreed?.blockHash === mined.blockHash) this.#confirmed(transaction);
+      // What follows is for ever: not on the word of one endpoint. Two may know what one cannot say.
+      const [agreed = null] = (await this.#options.desk.receipts([mined.hash], "quorum")) ?? [];
+      if (isReceipt(agreed) && agreed.blockHash === mined.blockHash) this.#confirmed(transaction);
       return;
     }
     if (receipt !== undefined) {
@@ -276,7 +292,7 @@ export class TransactionDesk {
   async #press(transaction: OpenTransaction, look: ChainLook): Promise<void> {
     const { desk, monotonicMs, confirmations, timeoutMs } = this.#options;
     const { id, context } = transaction;
-    const memory = this.#remember(id);
+    const memory = this.#memory.of(id);
     const counted = await this.#nonces.count(context.from);
     if (counted === null) return;
     memory.isNonceUsed = counted.mined > context.nonce;
@@ -291,20 +307,26 @@ export class TransactionDesk {
         context.attempts.map(({ hash }) => hash),
         "quorum",
       );
-      const found = agreed?.find((receipt) => receipt !== null) ?? null;
-      if (found !== null && found.block <= look.block) this.#mined(transaction, found, look);
-      else if (agreed !== null && found === null) this.#displaced(transaction, deep.mined);
+      const found = agreed?.find(isReceipt);
+      if (found !== undefined && found.block <= look.block) this.#mined(transaction, found, look);
+      else if (agreed?.every((word) => word === null) === true) this.#displaced(transaction, deep.mined);
       return;
     }
     memory.misses = 0;
     const nowMs = monotonicMs();
+    const isOurs = this.#options.signer.accounts.includes(context.from);
+    if (!isOurs && nowMs - memory.pendingSince >= keylessMs) {
+      memory.isReleased = true;
+      this.#owner(context.purpose).released?.(transaction);
+    }
     const last = context.attempts.at(-1);
     assert(last !== undefined, `The transaction ${id} was never signed.`);
     const isOutbid = look.baseFee !== null && last.feeCap < look.baseFee;
     const isMoot =
       last.kind !== "cancel" && this.#owner(context.purpose).isMoot?.(transaction, look) === true;
     // What waits for a nonce before it does not wait for its fee.
-    if (counted.mined < context.nonce) memory.signedAt = Math.max(memory.signedAt, nowMs - outbidMs);
+    if (isOurs && counted.mined < context.nonce)
+      memory.signedAt = Math.max(memory.signedAt, nowMs - outbidMs);
     const waitedMs = nowMs - memory.signedAt;
     // What no node takes, raised or not, would hold up all nonces behind it for ever.
     const isNext = counted.mined === context.nonce;
@@ -324,7 +346,7 @@ export class TransactionDesk {
     const isWelcome = context.refusal !== null && !isOutbid && isPayable;
     const longer = isWelcome ? 0 : Math.min(14, Math.floor(waitedMs / 60_000));
     const patience = counted.mined < context.nonce ? 15 : 1 + longer;
-    if (nowMs - memory.broadcastAt < rebroadcastMs * patience) return;
+    if (nowMs - memory.broadcastAt < rebroadcastMs * patience || !this.#isUseful(transaction)) return;
     // While the disk refuses, what is signed in memory may be gone with the next crash: it must not leave.
     await this.#options.host.committed();
     memory.owed = 0;
@@ -373,7 +395,7 @@ export class TransactionDesk {
     };
     const origin: Origin = { correlationId: `transaction:${id}`, causationId: "chain-look" };
     if (host.execute("transaction", id, command, origin).type === "rejected") return false;
-    const memory = this.#remember(id);
+    const memory = this.#memory.of(id);
     memory.signedAt = this.#options.monotonicMs();
     memory.owed += 1;
     return true;
@@ -392,7 +414,7 @@ export class TransactionDesk {
 
   /** An attempt is durable: hands the newest to the chain. Never rejects. */
   async broadcast(id: string): Promise<void> {
-    const memory = this.#remember(id);
+    const memory = this.#memory.of(id);
     memory.owed -= 1;
     // Another was signed meanwhile: its own turn comes once it is durable too.
     if (memory.owed <= 0) await this.#send(id);
@@ -403,7 +425,7 @@ export class TransactionDesk {
       const transaction = this.#find(id);
       const last = transaction?.context.attempts.at(-1);
       if (transaction === null || transaction.state !== "sent" || last === undefined) return;
-      this.#remember(id).broadcastAt = this.#options.monotonicMs();
+      this.#memory.of(id).broadcastAt = this.#options.monotonicMs();
       const outcome = await this.#options.desk.broadcast({ hash: last.hash, raw: last.raw });
       if (outcome.type !== "refused") return;
       if (outcome.cause === "no-gas-money") await this.#broadcastCheaper(transaction);
@@ -495,7 +517,7 @@ export class TransactionDesk {
     const origin: Origin = { correlationId: `transaction:${id}`, causationId: "chain-look" };
     if (host.execute("transaction", id, command, origin).type === "rejected") return;
     this.#behindSince.delete(from);
-    this.#remember(id).owed += 1;
+    this.#memory.of(id).owed += 1;
   }
 
   #mined(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): void {
@@ -506,6 +528,7 @@ export class TransactionDesk {
       return;
     const now = this.#find(id);
     assert(now !== null, `The transaction ${id} is gone.`);
+    this.#memory.restart(id);
     this.#owner(context.purpose).mined(now, receipt, look);
     this.#options.onReceipt?.(receipt);
   }
@@ -513,7 +536,8 @@ export class TransactionDesk {
   #undone(transaction: OpenTransaction): void {
     const { id, context } = transaction;
     if (!this.#execute(id, { type: "UndoTransaction" })) return;
-    const memory = this.#remember(id);
+    const memory = this.#memory.of(id);
+    this.#memory.restart(id);
     memory.misses = 0;
     memory.broadcastAt = Number.NEGATIVE_INFINITY;
     this.#owner(context.purpose).undone(transaction);
@@ -545,23 +569,6 @@ export class TransactionDesk {
     if (snapshot === null) return null;
     return { id, state: snapshot.matches("mined") ? "mined" : "sent", context: snapshot.context };
   }
-
-  #remember(id: string): Memory {
-    let memory = this.#memory.get(id);
-    if (memory === undefined) {
-      // After a restart: at once, because it may never have left.
-      memory = {
-        signedAt: this.#options.monotonicMs(),
-        broadcastAt: Number.NEGATIVE_INFINITY,
-        askedAt: Number.NEGATIVE_INFINITY,
-        misses: 0,
-        isNonceUsed: false,
-        owed: 0,
-      };
-      this.#memory.set(id, memory);
-    }
-    return memory;
-  }
 }
 
 /**
@@ -570,6 +577,10 @@ export class TransactionDesk {
  */
 function isGivenUp({ purpose, attempts }: TransactionContext): boolean {
   return purpose !== "reward" && attempts.at(-1)?.kind === "cancel";
+}
+
+function isReceipt(word: ReceiptWord): word is Receipt {
+  return word !== null && word !== "unreadable";
 }
 
 /** What the transaction machine asks of the host. A restart broadcasts by itself: nothing is owed. */

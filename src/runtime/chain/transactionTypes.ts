@@ -27,7 +27,8 @@ export type OpenTransaction = {
 
 /**
  * Whoever wanted a transaction hears what becomes of it, in the turn in which the log learns it: what it decides then
- * joins the same commit. `undone` takes `mined` back; `displaced` ends it without effect.
+ * joins the same commit. `undone` takes `mined` back; `displaced` ends it without effect; `released` says, at each
+ * look, that nobody has its key and no block takes it: what it was for may be done again, though it may still be mined.
  */
 export type TransactionOwner = {
   mined(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): void;
@@ -36,6 +37,9 @@ export type TransactionOwner = {
   undone(transaction: OpenTransaction): void;
   confirmed(transaction: OpenTransaction): void;
   displaced(transaction: OpenTransaction): void;
+  released?(transaction: OpenTransaction): void;
+  /** False: nothing of what a released one was for is left to be done by it. */
+  isUseful?(transaction: OpenTransaction): boolean;
   /** True when nothing would be gained by having it mined: it is replaced by one that does nothing. */
   isMoot?(transaction: OpenTransaction, look: ChainLook): boolean;
 };
@@ -91,6 +95,11 @@ export const silentOwner: TransactionOwner = {
   confirmed: () => undefined,
   displaced: () => undefined,
 };
+
+/** Why a transaction was released, for people. */
+export function keylessText({ context: { from } }: OpenTransaction): string {
+  return `No block took it, and this node has no key for ${from} to raise it with.`;
+}
 
 /** Whether it may still be mined, or mined again: one that is as deep as it need be is waited for by nobody. */
 export function mayStillMove(

@@ -33,8 +33,6 @@ export type MoneyOptions = {
   readonly maxGatewayLoss: bigint;
   /** Wei of face value of a gateway's tickets in transactions that are not mined; nothing when absent. */
   readonly pendingRedemptions?: (sender: Hex) => bigint;
-  /** True when a redemption desk ends tickets whose time is over; else each new round does. */
-  readonly hasRedemptionDesk?: boolean;
   readonly observer?: MoneyObserver;
   readonly onRefused: (sender: Uint8Array, refusal: SolvencyRefusal) => void;
   readonly onFault: (error: unknown) => void;
@@ -50,7 +48,6 @@ export class Money {
   readonly nonces = new NonceMemory();
   readonly #options: MoneyOptions;
   readonly #chain: ChainView;
-  #round: bigint | null = null;
   #blockMin = 0n;
 
   /** The host must have started. */
@@ -69,7 +66,7 @@ export class Money {
     this.accounts = new AccountBook(host, reader, options.maxGatewayLoss);
     // At once: jobs that the last life left behind end before anything else is ready, and must find their account.
     this.accounts.resume();
-    this.tickets = new TicketBook({ ...options, chain, solvency: this.solvency });
+    this.tickets = new TicketBook({ ...options, solvency: this.solvency });
     const market = new Market({ ...options, chain, solvency: this.solvency, board: this.board });
     const desk = new PaymentDesk({
       ...options,
@@ -108,7 +105,7 @@ export class Money {
     };
   }
 
-  /** The chain has moved: keeps what a restart without the chain needs, and ends tickets whose time is over. */
+  /** The chain has moved: keeps what a restart without the chain needs. */
   chainMoved(clock: ChainClock, chainId: bigint): void {
     this.#options.host.execute(
       "chain",
@@ -128,9 +125,6 @@ export class Money {
       } as never,
       { correlationId: `chain:${ownChain}`, causationId: "chain-read" },
     );
-    if (this.#round === clock.lastInitializedRound) return;
-    this.#round = clock.lastInitializedRound;
-    if (this.#options.hasRedemptionDesk !== true) void this.tickets.roundChanged();
   }
 }
 
@@ -151,7 +145,6 @@ function notBefore(chain: ChainView, blockMin: () => bigint): ChainView {
     gasPrice: () => chain.gasPrice(),
     funds: (sender) => chain.funds(sender),
     readFunds: (sender) => chain.readFunds(sender),
-    isTicketUsed: (hash) => chain.isTicketUsed(hash),
     close: () => chain.close(),
   };
 }

@@ -1,30 +1,22 @@
 import type { TicketCommand, TicketSnapshot } from "../../actors/ticket/decide.ts";
 import type { LogReader } from "../../events/log/reader.ts";
-import { fromHex } from "../../protocol/bytes.ts";
-import { assert } from "../../shared/assert.ts";
 import type { Hex } from "../../shared/brand.ts";
 import type { Host, Origin } from "../host.ts";
-import type { ChainView, Edge } from "../ports.ts";
+import type { Edge } from "../ports.ts";
 import type { Solvency } from "./solvency.ts";
 
 export type TicketBookOptions = {
   readonly host: Host;
   readonly reader: LogReader;
-  readonly chain: ChainView;
   readonly solvency: Solvency;
   readonly edge: Edge;
-  readonly onFault: (error: unknown) => void;
 };
 
 export type WonTicket = Omit<Extract<TicketCommand, { type: "WinTicket" }>, "type">;
 
-/** Tickets that the chain is asked about at a time. */
-const questionsAtOnce = 8;
-
-/** The winning tickets: each opens once, and each is followed until the chain has paid it or its time is over. */
+/** The winning tickets as payments see them: each opens once. What becomes of it is the redemption desk's business. */
 export class TicketBook {
   readonly #options: TicketBookOptions;
-  #isAsking = false;
 
   constructor(options: TicketBookOptions) {
     this.#options = options;
@@ -69,44 +61,6 @@ export class TicketBook {
     for (const { id, context } of this.#open()) {
       yield { id, sender: context.sender, faceValue: context.faceValue };
     }
-  }
-
-  /**
-   * The chain is in a new round: asks it about every ticket whose time is over and ends those that it has not seen.
-   * Nothing ends while the chain does not answer; the next round asks again.
-   */
-  async roundChanged(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    try {
-      const round = this.#options.chain.clock()?.lastInitializedRound ?? null;
-      if (round === null) return;
-      const due = [...this.#open()].filter(({ context }) => context.lastValidRound < round);
-      for (let index = 0; index < due.length; index += questionsAtOnce) {
-        await Promise.all(due.slice(index, index + questionsAtOnce).map(({ id }) => this.#settle(id, round)));
-      }
-    } catch (error) {
-      this.#options.onFault(error);
-    } finally {
-      this.#isAsking = false;
-    }
-  }
-
-  async #settle(id: Hex, round: bigint): Promise<void> {
-    const { chain, host, solvency } = this.#options;
-    const hash = fromHex(id);
-    assert(hash !== null, `The ticket id \`${id}\` is no hash.`);
-    const isUsed = await chain.isTicketUsed(hash);
-    if (isUsed === null) return;
-    const snapshot = this.#snapshot(id);
-    if (snapshot === null) return;
-    const command: TicketCommand = isUsed
-      ? { type: "RedeemTicket", txHash: null, round }
-      : { type: "ExpireTicket", round };
-    const { sender, faceValue } = snapshot.context;
-    const origin = { correlationId: `ticket:${id}`, causationId: "round-changed" };
-    const execution = host.execute("ticket", id, command, origin);
-    if (execution.type === "accepted" && sender !== null) solvency.ended(sender, faceValue);
   }
 
   *#open(): Generator<{ readonly id: Hex; readonly context: TicketSnapshot["context"] }> {

@@ -96,7 +96,7 @@ const incarnationsMax = 10_000;
 /** The orchestrator as its peers see it. Every decision of the node that is not an entity's own is made here. */
 export class OrchestratorNode implements OrchestratorService {
   readonly #options: OrchestratorNodeOptions;
-  readonly #facts: NodeFacts;
+  #facts: NodeFacts;
   readonly #admission: Admission;
   readonly #door: SegmentDoor;
   readonly #paymentDoor: PaymentDoor;
@@ -187,6 +187,12 @@ export class OrchestratorNode implements OrchestratorService {
   get isOwing(): boolean {
     const { work, renditions, edge } = this.#options;
     return work.openCount > 0 || this.#door.arrivingCount > 0 || renditions.hasAwaited(edge.nowMs());
+  }
+
+  /** Gateways are told this address from now on, without a slash at its end. */
+  advertise(serviceUri: string): void {
+    this.#facts = { ...this.#facts, serviceUri };
+    this.#options.work.advertise(serviceUri);
   }
 
   /** No new sessions from now on; what runs finishes. */

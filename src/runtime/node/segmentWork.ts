@@ -64,15 +64,22 @@ export class SegmentWork {
   readonly #queues = new SessionQueues();
   readonly #losses = new Map<string, number>();
   #host: Host | null = null;
+  #serviceUri: string;
 
   constructor(options: SegmentWorkOptions) {
     this.#options = options;
+    this.#serviceUri = options.serviceUri;
     for (const { mediaHash, losses } of options.harmfulInputs) this.#losses.set(mediaHash, losses);
   }
 
   /** The host needs the effects and the effects need the host: the composition ties the knot. */
   attach(host: Host): void {
     this.#host = host;
+  }
+
+  /** Renditions that are kept here are found at this address from now on. */
+  advertise(serviceUri: string): void {
+    this.#serviceUri = serviceUri;
   }
 
   /** What the effects of the machines mean. */
@@ -320,7 +327,7 @@ export class SegmentWork {
   }
 
   #save(work: OpenWork, object: string, bytes: Uint8Array, contentType: string): Saved | Promise<Saved> {
-    const { objectStore, renditions, edge, serviceUri } = this.#options;
+    const { objectStore, renditions, edge } = this.#options;
     const { store } = work.credentials;
     if (store !== null) {
       if (objectStore === null) return { type: "failed", text: "no object store client" };
@@ -332,7 +339,7 @@ export class SegmentWork {
       return objectStore.own.save(path, bytes, contentType);
     }
     renditions.put(work.sessionStream, path, { bytes, contentType }, edge.nowMs());
-    return { type: "saved", url: streamUrl(serviceUri, path) };
+    return { type: "saved", url: streamUrl(this.#serviceUri, path) };
   }
 
   /** The failure is durable: tell the gateway and stop what still runs. */

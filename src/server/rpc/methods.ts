@@ -44,11 +44,7 @@ export function createMethods(
         const request = parse(PingPongSchema, message);
         if (request === null) return unparsable;
         const answer = service.ping(request.value, peer);
-        if (answer.type === "refused") return answer;
-        return {
-          type: "answer",
-          value: toBinary(PingPongSchema, create(PingPongSchema, { value: answer.value })),
-        };
+        return answer instanceof Promise ? answer.then(encodePong) : encodePong(answer);
       },
     ],
     [
@@ -83,4 +79,12 @@ type InfoAnswer = Awaited<ReturnType<OrchestratorService["getOrchestrator"]>>;
 function encodeInfo(answer: InfoAnswer): RpcAnswer<Uint8Array> {
   if (answer.type === "refused") return answer;
   return { type: "answer", value: toBinary(OrchestratorInfoSchema, answer.value) };
+}
+
+function encodePong(answer: RpcAnswer<Uint8Array>): RpcAnswer<Uint8Array> {
+  if (answer.type === "refused") return answer;
+  return {
+    type: "answer",
+    value: toBinary(PingPongSchema, create(PingPongSchema, { value: answer.value })),
+  };
 }

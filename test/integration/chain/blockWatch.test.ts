@@ -25,7 +25,7 @@ test("rounds, stakes, rewards and funds are in the books, and a re-org takes its
   const [us, gateway] = [0x51, 0x52].map((byte) => accountOfPrivateKey(new Uint8Array(32).fill(byte)));
   if (us === undefined || gateway === undefined) throw new Error();
   const recipient = toHex(us);
-  const rpc = new EndpointPool({ urls: [chain.rpc.url] });
+  const rpc = new EndpointPool({ urls: [chain.rpc.url], timeoutMs: 30_000 });
   const { ticketBroker: TicketBroker, roundsManager: RoundsManager, bondingManager: BondingManager } = chain;
   const desk = openChainDesk({
     ...{ rpc, recipient, look: async () => null, chainId: () => chain.chainId, nowMs: () => 1_000 },

@@ -7,7 +7,7 @@ import { type DevChain, type Hex, startDevChain } from "../../support/chain/devC
  * against them works there. Method: the numbers of the chain sheet's checks, on a real chain.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const own: Hex = `0x${"0d".repeat(20)}`;
 const caller: Hex = `0x${"0e".repeat(20)}`;

@@ -13,7 +13,7 @@ import { eventually } from "../../support/eventually.ts";
  * matter.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const gwei = parseGwei("1");
 let anvil: Anvil;
@@ -39,7 +39,7 @@ function signed(account: PrivateKeyAccount, nonce: number, maxFeePerGas: bigint)
 }
 
 function openPool(...urls: string[]): EndpointPool & Disposable {
-  const pool = new EndpointPool({ urls, timeoutMs: 2_000 });
+  const pool = new EndpointPool({ urls, timeoutMs: 60_000 });
   return Object.assign(pool, { [Symbol.dispose]: () => pool.close() });
 }
 
@@ -100,7 +100,8 @@ describe("several endpoints", () => {
     using pool = openPool(door.url, anvil.url);
     const startMs = performance.now();
     expect(await pool.broadcast(await signed(await funded(), 0, 10n * gwei))).toEqual({ type: "sent" });
-    expect(performance.now() - startMs).toBeLessThan(1_500);
+    // Long before the time-out of the silent one.
+    expect(performance.now() - startMs).toBeLessThan(30_000);
     await eventually("the silent one is told too", () =>
       door.requests.flat().some(({ method }) => method === "eth_sendRawTransaction") ? true : null,
     );

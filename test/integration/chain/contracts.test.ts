@@ -30,7 +30,7 @@ import {
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const ours: Readonly<Record<string, Abi>> = {
   Controller: controllerAbi,

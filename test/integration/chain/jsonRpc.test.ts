@@ -15,7 +15,7 @@ async function exchange(count: number, reply: (body: unknown) => Response): Prom
       return reply(body);
     },
   });
-  const rpc = new JsonRpc({ url: server.url.href, timeoutMs: 1_000 });
+  const rpc = new JsonRpc({ url: server.url.href, timeoutMs: 30_000 });
   const call = { method: "eth_gasPrice", params: [] };
   const answers = await rpc.batch(Array.from({ length: count }, () => call));
   rpc.close();

@@ -17,7 +17,7 @@ import { repositoryDir } from "../../support/sourceFiles.ts";
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const account = (digits: string) => `0x${digits.padStart(40, "0")}` as const;
 const lpt = (text: string) => BigInt(text.replace(".", "").padEnd(text.indexOf(".") + 18, "0"));

@@ -13,7 +13,7 @@ import { type DevChain, startDevChain } from "../../support/chain/devChain.ts";
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const orchestrator: Hex = `0x${"0a".repeat(20)}`;
 

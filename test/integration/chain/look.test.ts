@@ -7,6 +7,7 @@ import { eventually } from "../../support/eventually.ts";
 import { type LensChain, places, startLensChain } from "../../support/chain/lensChain.ts";
 import { changedLens, isLens, lensLiar } from "../../support/chain/lensLies.ts";
 import { openRpcProxy, type RpcProxy } from "../../support/chain/rpcProxy.ts";
+import { SteadyClock } from "../../support/chain/steadyClock.ts";
 
 /*
  * Goal: those who spend money get whole and fresh looks at the chain, as often as they need and no more often, and
@@ -15,7 +16,7 @@ import { openRpcProxy, type RpcProxy } from "../../support/chain/rpcProxy.ts";
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const account = (digits: string): Hex => `0x${digits.padStart(40, "0")}`;
 
@@ -39,15 +40,15 @@ async function openLooks(
   const rpc = await openRpcProxy(chain.anvil.url);
   await before?.(chain, rpc);
   const looks: ChainLook[] = [];
-  let aheadMs = 0;
+  const clock = new SteadyClock();
   const view = openChain({
     urls: [{ reveal: () => rpc.url }],
     controller: places.Names,
     recipient: fromHex(account("aa")) as Uint8Array,
     accounts: [account("aa"), account("cc")],
-    ...{ network: "devnet", pollMs: 10, timeoutMs: 1_000, minGasPrice: 0n, maxGasPrice: 0n },
+    ...{ network: "devnet", pollMs: 10, timeoutMs: 30_000, minGasPrice: 0n, maxGasPrice: 0n },
     nowMs: () => 1_700_000_000_000,
-    monotonicMs: () => performance.now() + aheadMs,
+    monotonicMs: clock.now,
     ...{ seed: { clock: null, funds: new Map() }, expectedChainId: null },
     onClock: () => undefined,
     onFunds: () => undefined,
@@ -57,9 +58,7 @@ async function openLooks(
   });
   return {
     ...{ chain, rpc, view, looks },
-    advance: (ms) => {
-      aheadMs += ms;
-    },
+    advance: clock.advance,
     lookWhere: (what, test) =>
       eventually(what, () => {
         const look = view.look();
@@ -67,6 +66,7 @@ async function openLooks(
       }),
     [Symbol.asyncDispose]: async () => {
       view.close();
+      clock[Symbol.dispose]();
       await rpc[Symbol.asyncDispose]();
       await chain[Symbol.asyncDispose]();
     },

@@ -17,7 +17,7 @@ import { openChainWorld, recipient } from "../../support/chain/openedChain.ts";
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const gateway = new Uint8Array(20).fill(0xbb);
 const hash = (byte: string) => `0x${byte.repeat(32)}` as const;
@@ -159,6 +159,25 @@ describe("funds", () => {
     expect(world.funds.length).toBe(5);
   });
 
+  // Method: the snapshot is taken in the block of the top-up, before any poll has shown the view that block; then the
+  // polls pass it. A view that also applied the event would show twice the deposit.
+  test("chain check 41: a top-up in the snapshot is not counted again when its block comes", async () => {
+    await using world = await openChainWorld();
+    const { chain, view } = world;
+    const before = await world.clockWhere("a clock", () => true);
+    await chain.fund(gateway, 5n, 7n);
+    const block = await chain.blockNumber();
+    expect(block).toBeGreaterThan(before.l1Block);
+    expect(await view.readFunds(gateway)).toMatchObject({ deposit: 5n, reserve: 7n });
+    await chain.mine(3);
+    await world.clockWhere("the block is passed", (clock) => clock.l1Block >= block + 3n);
+    expect(view.funds(gateway)).toMatchObject({ deposit: 5n, reserve: 7n });
+    await chain.fund(gateway, 1n, 0n);
+    world.advance(15_001);
+    await eventually("the next top-up", () => (view.funds(gateway)?.deposit === 6n ? true : null));
+    expect(world.funds.length).toBe(2);
+  });
+
   // Method: a ticket, made with the code that checks tickets of gateways, is redeemed out of the reserve.
   test("payments check 52: what the recipient took from the reserve is counted as ours, in its round only", async () => {
     const signer = localIdentity(new Uint8Array(32).fill(7));
@@ -181,8 +200,6 @@ describe("funds", () => {
       signer.sign(ticketHash(terms, 1)),
       rand,
     );
-    expect(await view.isTicketUsed(ticketHash(terms, 1))).toBe(true);
-    expect(await view.isTicketUsed(ticketHash(terms, 2))).toBe(false);
     expect(await view.readFunds(signer.account)).toMatchObject({
       ...{ reserve: 940n, claimedInRound: 60n, claimedByUs: 60n },
     });
@@ -233,19 +250,6 @@ describe("funds", () => {
     expect(answered).toBeGreaterThanOrEqual(100);
     expect(answered).toBeLessThan(200);
   });
-});
-
-test("a used ticket is told from an unused one", async () => {
-  await using world = await openChainWorld();
-  expect(await world.view.isTicketUsed(new Uint8Array(32))).toBe(false);
-  world.chain.rpc.fault = {
-    type: "liar",
-    lie: (call, result) =>
-      JSON.stringify(call.params).includes("59a515ba") ? hash("00").replace(/0$/, "1") : result,
-  };
-  expect(await world.view.isTicketUsed(new Uint8Array(32))).toBe(true);
-  world.chain.rpc.fault = { type: "cut" };
-  expect(await world.view.isTicketUsed(new Uint8Array(32))).toBeNull();
 });
 
 describe("the gas price", () => {
@@ -377,7 +381,7 @@ test("contracts that move are found again through the Controller", async () => {
 test("only http and https URLs are endpoints, and the error does not print them", () => {
   const open = (url: string) => () =>
     openChain({
-      ...{ url: { reveal: () => url }, controller: `0x${"12".repeat(20)}`, recipient, network: "devnet" },
+      ...{ urls: [{ reveal: () => url }], controller: `0x${"12".repeat(20)}`, recipient, network: "devnet" },
       ...{ minGasPrice: 0n, maxGasPrice: 0n, nowMs: () => 0, expectedChainId: null },
       seed: { clock: null, funds: new Map() },
       onClock: (_clock: ChainClock) => undefined,

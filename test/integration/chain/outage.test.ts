@@ -12,7 +12,7 @@ import type { RpcFault, SeenCall } from "../../support/chain/rpcProxy.ts";
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const gateway = new Uint8Array(20).fill(0xbb);
 
@@ -89,9 +89,9 @@ describe("an outage", () => {
     await world.troubleWhere("the RPC gave no answer within 200 ms");
     // After the second silence, a read is refused without waiting for a third.
     await eventually("two polls", () => (world.chain.rpc.requests.length >= 3 ? true : null));
-    const startMs = performance.now();
-    expect(await world.view.readFunds(gateway)).toBeNull();
-    expect(performance.now() - startMs).toBeLessThan(100);
+    // In the same turn of the event loop: no answer can have been waited for.
+    const later = new Promise((resolve) => setImmediate(() => resolve("later")));
+    expect(await Promise.race([world.view.readFunds(gateway), later])).toBeNull();
   });
 
   test("polls get rarer while the endpoint is down, and a wish to be left alone is granted", async () => {
@@ -99,6 +99,7 @@ describe("an outage", () => {
     await world.troubleWhere(null);
     const { rpc } = world.chain;
     rpc.fault = { type: "cut" };
+    await world.troubleWhere("cannot be reached");
     const start = rpc.requests.length;
     // 20 + 20 + 40 + 80 + 160 ms: at full speed it would be sixteen requests.
     await Bun.sleep(320);
@@ -151,8 +152,12 @@ describe("answers that are none", () => {
     await world.troubleWhere(null);
     const known = world.view.clock();
     world.chain.rpc.fault = fault;
-    await world.chain.setPoolSize(99n);
+    // No poll of before is under way any more.
     await world.troubleWhere(text);
+    await world.chain.setPoolSize(99n);
+    await world.chain.rpc.nextRequest();
+    await world.chain.rpc.nextRequest();
+    expect(world.view.trouble).toContain(text);
     expect(world.view.clock()).toMatchObject({ transcoderPoolSize: 10n, l1Block: known?.l1Block as bigint });
     world.chain.rpc.fault = { type: "none" };
     await world.troubleWhere(null);
@@ -296,7 +301,7 @@ describe("the endpoint's secrets", () => {
           body: `{"error":{"message":"the key ${key} of secretpassword\\u001b[31m is exhausted"}}`,
         };
       },
-      url: { reveal: () => `http://alice:secretpassword@127.0.0.1:${port}/v2/${key}` },
+      urls: [{ reveal: () => `http://alice:secretpassword@127.0.0.1:${port}/v2/${key}` }],
     });
     await world.troubleWhere("the key *** of *** [31m is exhausted");
     const expected = `Basic ${Buffer.from("alice:secretpassword").toString("base64")}`;

@@ -8,7 +8,7 @@ import { oneEther, oneGwei, openOfficeWorld } from "../../support/chain/officeWo
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const tenth = oneEther / 10n;
 

@@ -9,7 +9,7 @@ import { oneEther, oneGwei, type OfficeWorld, openOfficeWorld } from "../../supp
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const tenth = oneEther / 10n;
 

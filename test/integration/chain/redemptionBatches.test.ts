@@ -9,7 +9,7 @@ import { oneEther, type OfficeWorld, openOfficeWorld } from "../../support/chain
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const tenth = oneEther / 10n;
 const tiny = oneEther / 1_000n;

@@ -12,7 +12,7 @@ import { rowsOf, tickets } from "../../unit/ledger/moneyFolder.ts";
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 test("payments check 45: pending rows of an lpdb are redeemed, once; accounts with checksums are matched", async () => {
   await using world = await openOfficeWorld();

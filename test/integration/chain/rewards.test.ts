@@ -22,7 +22,7 @@ import {
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const rewarded: readonly string[] = [
   ...["RoundOpened", "RoundInitialized", "RewardDue", "RewardSubmitted", "RewardMined", "RewardConfirmed"],

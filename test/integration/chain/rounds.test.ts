@@ -23,7 +23,7 @@ import {
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const starts = (world: OfficeWorld): number =>
   world.life.log.reader.transactions({ purpose: "initialize" }).length;

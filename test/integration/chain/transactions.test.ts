@@ -8,6 +8,7 @@ import type {
 import type { Hex } from "../../../src/shared/brand.ts";
 import type { OfficeWorldOptions } from "../../support/chain/officeLife.ts";
 import { oneEther, oneGwei, type OfficeWorld, openOfficeWorld } from "../../support/chain/officeWorld.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /*
  * Transactions on a real chain: transfers of 1 wei that the operator might make, and what becomes of them when fees,
@@ -15,7 +16,7 @@ import { oneEther, oneGwei, type OfficeWorld, openOfficeWorld } from "../../supp
  */
 
 // Whoever comes first compiles the contracts, which takes seconds on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const receiver: Hex = `0x${"57".repeat(20)}`;
 /** How long an attempt waits before it is raised, in these worlds. Milliseconds. */
@@ -38,8 +39,7 @@ async function plan(
 ): Promise<PlanRefusal | { readonly type: "planned"; readonly id: string }> {
   const look = await world.tick();
   const planned = await world.life.transactions.plan(transfer(world, change), look);
-  await world.life.host.committed();
-  await world.sent();
+  await world.settled();
   return planned;
 }
 
@@ -99,6 +99,9 @@ describe("mining", () => {
     await using world = await openWorld();
     await world.chain.automine();
     const id = await planned(world);
+    // The node takes it, and mines it a moment later.
+    const { hash } = attempts(world, id)[0] ?? {};
+    await eventually("it is mined", () => world.chain.anvil.rpc("eth_getTransactionReceipt", hash));
     await world.tick();
     expect(open(world, id)).toMatchObject({ state: "mined", context: { mined: { isSuccess: true } } });
     expect(world.history(`transaction:${id}`)).toEqual([

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { amountText } from "../../../src/cli/amounts.ts";
 import { checksumHex } from "../../../src/protocol/account.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import type { Hex } from "../../../src/shared/brand.ts";
 import { type DevChain, startDevChain } from "../../support/chain/devChain.ts";
 import { freshCliKey, goodRun, openCliOperator } from "../../support/cliOperator.ts";
+import { removeCliFolders } from "../../support/cliRun.ts";
 import { writeKeystore } from "../../support/keystores.ts";
 
 /*
@@ -18,7 +20,7 @@ const uri = "https://o.example:8935";
 
 let chain: DevChain;
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 beforeAll(async () => {
   chain = await startDevChain({ roundLength: 100n, poolSize: 0n, baseFee: 1_000_000n });
@@ -32,12 +34,25 @@ beforeEach(async () => {
 
 afterAll(async () => {
   await chain[Symbol.asyncDispose]();
+  removeCliFolders();
 });
 
 const openOperator = (tokens?: bigint, privateKey?: Uint8Array) => openCliOperator(chain, tokens, privateKey);
 
 const delegatorOf = async (account: Uint8Array) =>
   (await chain.read("BondingManager", "getDelegator", [toHex(account)])) as readonly unknown[];
+
+const transcoderOf = async (account: Hex) =>
+  (await chain.read("BondingManager", "getTranscoder", [account])) as readonly unknown[];
+
+/** Who voted what in a poll, in order, by its logs. */
+async function votesIn(poll: string): Promise<readonly (readonly [string, bigint])[]> {
+  const found = (await chain.anvil.rpc("eth_getLogs", { address: poll, fromBlock: "0x0" })) as {
+    topics: string[];
+    data: string;
+  }[];
+  return found.map(({ topics, data }) => [`0x${topics[1]?.slice(-40)}`, BigInt(data)]);
+}
 
 describe("register", () => {
   test("chain check 7: address first, then stake, then cuts; active in the next round", async () => {
@@ -101,7 +116,45 @@ describe("register", () => {
     expect(run.err).toContain("current round is locked");
     expect(run.err).toContain(`Round ${round} ends at L1 block ${end}, in 5 blocks`);
     expect(await chain.read("ServiceRegistry", "getServiceURI", [operator.hex])).toBe("");
+    expect(await chain.anvil.rpc("eth_getTransactionCount", operator.hex, "latest")).toBe("0x0");
     await chain.nextRound();
+  });
+
+  test("in a locked round the cuts of one that is registered stay as they are, and stake still moves", async () => {
+    const operator = await openOperator();
+    goodRun(await operator.cli(["register", "100", ...cuts, "--serviceUri", uri]));
+    const round = await chain.nextRound();
+    await chain.mine((round + 1n) * 100n - (await chain.blockNumber()) - 9n);
+    const run = await operator.cli(["set-cuts", "--rewardCut", "20"]);
+    expect(run.code).toBe(1);
+    expect(run.err).toContain("current round is locked");
+    goodRun(await operator.cli(["bond", "1"]));
+    expect((await delegatorOf(operator.account))[0]).toBe(101n * lpt);
+    expect((await transcoderOf(operator.hex)).slice(1, 3)).toEqual([100_000n, 50_000n]);
+    await chain.nextRound();
+  });
+
+  test("a lock is bonded anew in place of LPT, and the address goes to both registries", async () => {
+    const operator = await openOperator();
+    goodRun(await operator.cli(["register", "100", ...cuts, "--serviceUri", uri]));
+    await chain.nextRound();
+    goodRun(await operator.cli(["unbond", "all"]));
+    await chain.nextRound();
+    const missing = await operator.cli(["register", "--lock", "5", ...cuts, "--serviceUri", uri]);
+    expect(missing.err).toContain("invalid unbonding lock ID");
+    const other = "https://p.example:8935";
+    const both = ["--registry", "both", "--aiRegistry", chain.aiServiceRegistry, "--serviceUri", other];
+    const run = goodRun(await operator.cli(["register", "--lock", "0", ...cuts, ...both, "--json"])).json();
+    const stepNames = (run["steps"] as { name: string }[]).map(({ name }) => name);
+    expect(stepNames).toEqual(["setServiceUri", "setAiServiceUri", "rebond"]);
+    expect((await delegatorOf(operator.account))[0]).toBe(100n * lpt);
+    expect((run["after"] as { lptBalance: string }).lptBalance).toBe(String(900n * lpt));
+    const status = goodRun(
+      await operator.ask(["status", "--json", "--aiRegistry", chain.aiServiceRegistry]),
+    ).json();
+    expect(status["orchestrator"]).toMatchObject({
+      ...{ isRegistered: true, serviceUri: other, aiServiceUri: other },
+    });
   });
 
   test("too little LPT is said before anything is sent", async () => {
@@ -258,6 +311,12 @@ describe("cuts, addresses, callers", () => {
     const again = goodRun(await caller.cli(["reward", ...stranger]));
     expect(again.out).toContain("has been called already");
     goodRun(await operator.cli(["reward-caller", "unset"]));
+    expect(await chain.read("BondingManager", "transcoderToRewardCaller", [operator.hex])).toBe(
+      `0x${"0".repeat(40)}`,
+    );
+    await chain.nextRound();
+    expect((await caller.cli(["reward", ...stranger])).err).toContain("has not named");
+    expect(await chain.rewardsOf(operator.account)).toHaveLength(1);
     expect(goodRun(await operator.cli(["reward-caller", "unset"])).out).toBe("No reward caller is set.");
   });
 });
@@ -292,6 +351,35 @@ describe("money", () => {
     const rest = goodRun(await operator.cli(["withdraw-fees", "all", "--json"])).json();
     expect((rest["before"] as { pendingFees: string }).pendingFees).toBe(String(6n * 10n ** 15n));
     expect((rest["after"] as { pendingFees: string }).pendingFees).toBe("0");
+  });
+
+  test("claim-earnings books a delegator's pending stake, to the wei", async () => {
+    const operator = await openOperator();
+    goodRun(await operator.cli(["register", "200", ...cuts, "--serviceUri", uri]));
+    const delegator = await openOperator();
+    const none = goodRun(await delegator.cli(["claim-earnings"]));
+    expect(none.out).toContain("This account has no stake");
+    goodRun(await delegator.cli(["bond", "100", "--to", operator.hex]));
+    await chain.nextRound();
+    goodRun(await operator.cli(["reward"]));
+    const round = await chain.read("RoundsManager", "currentRound", []);
+    const pending = (await chain.read("BondingManager", "pendingStake", [delegator.hex, round])) as bigint;
+    expect(pending).toBeGreaterThan(100n * lpt);
+    const run = goodRun(await delegator.cli(["claim-earnings", "--json"])).json();
+    expect(run["notes"]).toContain(
+      `Stake becomes ${amountText(pending, "LPT")}, fees ${amountText(0n, "ETH")}.`,
+    );
+    expect((await delegatorOf(delegator.account))[0]).toBe(pending);
+  });
+
+  test("the smallest amount there is arrives, and the next smaller one is refused", async () => {
+    const operator = await openOperator();
+    const to: Hex = `0x${"cf".repeat(20)}`;
+    const wrong = await operator.cli(["transfer", "0.0000000000000000001", to]);
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.err).toContain("more than 18 decimals");
+    goodRun(await operator.cli(["transfer", "0.000000000000000001", to]));
+    expect(await chain.read("LivepeerToken", "balanceOf", [to])).toBe(1n);
   });
 
   test("an account without ETH for the gas is told how much is missing", async () => {
@@ -334,8 +422,19 @@ describe("rounds and votes", () => {
     const poll = String(created?.args["poll"]);
     const run = goodRun(await operator.cli(["vote", poll, "no"]));
     expect(run.out).toContain("choice: no (1)");
+    goodRun(await operator.cli(["vote", poll, "yes"]));
+    expect(await votesIn(poll)).toEqual([
+      [operator.hex, 1n],
+      [operator.hex, 0n],
+    ]);
     const wrong = await operator.cli(["vote", chain.livepeerToken, "yes"]);
     expect(wrong.err).toContain("invalid poll contract address");
+    await chain.mine(BigInt(String(created?.args["endBlock"])) - (await chain.blockNumber()) + 1n);
+    const late = await operator.cli(["vote", poll, "yes"]);
+    expect(late).toMatchObject({ code: 1 });
+    expect(late.err).toContain("poll is over");
+    expect(await votesIn(poll)).toHaveLength(2);
+    await chain.nextRound();
   });
 
   test("chain check 46: a vote on a proposal with its reason, once", async () => {

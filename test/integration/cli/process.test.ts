@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Hex } from "../../../src/shared/brand.ts";
 import { type DevChain, startDevChain } from "../../support/chain/devChain.ts";
 import { type CliOperator, goodRun, openCliOperator } from "../../support/cliOperator.ts";
+import { removeCliFolders } from "../../support/cliRun.ts";
 import { recordedEvents } from "../../support/nodeLog.ts";
 import { repositoryDir } from "../../support/sourceFiles.ts";
 
@@ -11,7 +12,7 @@ import { repositoryDir } from "../../support/sourceFiles.ts";
  * moment. Method: `src/cli.ts` as a process of its own.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const somebody: Hex = `0x${"cd".repeat(20)}`;
 let chain: DevChain;
@@ -22,6 +23,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await chain[Symbol.asyncDispose]();
+  removeCliFolders();
 });
 
 function start(operator: CliOperator, argv: readonly string[]) {

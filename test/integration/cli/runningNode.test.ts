@@ -9,7 +9,7 @@ import {
 } from "../../../src/config/operatorTokenFile.ts";
 import type { Hex } from "../../../src/shared/brand.ts";
 import { type DevChain, startDevChain } from "../../support/chain/devChain.ts";
-import { cliFolder } from "../../support/cliRun.ts";
+import { cliFolder, removeCliFolders } from "../../support/cliRun.ts";
 import { goodRun, openCliOperator } from "../../support/cliOperator.ts";
 import { openNode } from "../../support/nodeFixture.ts";
 import { recordedEvents } from "../../support/nodeLog.ts";
@@ -20,7 +20,7 @@ import { withFastPolls } from "../../support/onchainNode.ts";
  * commands beside it on the same data folder.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const lpt = 10n ** 18n;
 const somebody: Hex = `0x${"cd".repeat(20)}`;
@@ -32,6 +32,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await chain[Symbol.asyncDispose]();
+  removeCliFolders();
 });
 
 test("a command hands its transactions to the node that runs, and the node's log has them", async () => {
@@ -87,7 +88,7 @@ describe("the node's executor", () => {
   type Reply = { readonly status: number; readonly body: unknown };
 
   /** Runs one action against a port that answers from a list, the last one for ever. */
-  async function against(replies: readonly Reply[], timeoutMs = 2_000) {
+  async function against(replies: readonly Reply[], timeoutMs = 60_000) {
     const left = [...replies];
     const asked: string[] = [];
     const server = Bun.serve({

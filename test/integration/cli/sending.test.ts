@@ -3,11 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { privateKeyToAccount } from "viem/accounts";
 import { parseTransaction } from "viem";
-import type { Executor } from "../../../src/cli/ports.ts";
+import { CliFailure } from "../../../src/cli/cliError.ts";
+import type { CliPorts, CliRpc, Executor } from "../../../src/cli/ports.ts";
+import { openCliRpc } from "../../../src/start/openCliNode.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import type { Hex } from "../../../src/shared/brand.ts";
 import { type DevChain, startDevChain } from "../../support/chain/devChain.ts";
 import { type CliOperator, goodRun, openCliOperator } from "../../support/cliOperator.ts";
+import { cliRun, openRealExecutor, removeCliFolders } from "../../support/cliRun.ts";
 import { recordedEvents } from "../../support/nodeLog.ts";
 
 /*
@@ -19,7 +22,7 @@ const lpt = 10n ** 18n;
 const somebody: Hex = `0x${"cd".repeat(20)}`;
 let chain: DevChain;
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 beforeAll(async () => {
   chain = await startDevChain({ roundLength: 100n, poolSize: 0n, baseFee: 1_000_000n });
@@ -32,7 +35,22 @@ beforeEach(async () => {
 
 afterAll(async () => {
   await chain[Symbol.asyncDispose]();
+  removeCliFolders();
 });
+
+/** The real executor, but from the second transaction on nobody answers. */
+const losingSecond: CliPorts["openExecutor"] = async (settings, account) => {
+  const real = await openRealExecutor(settings, account);
+  let sent = 0;
+  return {
+    ...real,
+    run: (...wanted) => {
+      sent += 1;
+      if (sent === 1) return real.run(...wanted);
+      throw new CliFailure("Nobody knows whether the node has taken it.");
+    },
+  };
+};
 
 const sentBy = async ({ hex }: CliOperator) =>
   Number(await chain.anvil.rpc("eth_getTransactionCount", hex, "latest"));
@@ -66,7 +84,11 @@ describe("asking", () => {
     expect(run).toMatchObject({ code: 2, out: "", questions: [] });
     expect(run.err).toContain("There is no terminal to ask on: add `--yes`");
     const json = await operator.ask(["transfer", "5", somebody, "--json"], { answer: "y" });
-    expect(json).toMatchObject({ code: 2, out: "", questions: [] });
+    expect(json).toMatchObject({ code: 2, questions: [] });
+    expect(json.json()).toMatchObject({
+      ...{ command: "transfer", result: "error", code: "CLI_USAGE", advice: null },
+      text: "`--json` asks no questions: add `--yes` to send.",
+    });
     expect(await sentBy(operator)).toBe(0);
   });
 });
@@ -100,6 +122,61 @@ describe("--json", () => {
     const run = await operator.cli(["unbond", "1", "--json"]);
     expect(run.code).toBe(1);
     expect(run.json()).toMatchObject({ result: "refused", text: "caller must be bonded", steps: [] });
+  });
+
+  // A machine that reads standard output finds the reason there, whatever went wrong and however early.
+  test("every error is a document too, and its words for people go to standard error", async () => {
+    const operator = await openCliOperator(chain);
+    const poll = ["vote", somebody, "yes", "--json"];
+    const silent = { openRpc: () => ({ batch: async () => [], close: () => undefined }) };
+    const cases = [
+      [["frobnicate", "--json"], {}, 2, null, "There is no command `frobnicate`."],
+      [["bond", "1", "--amuont", "2", "-json"], {}, 2, null, "There is no option `--amuont`."],
+      [["bond", "-1", "--json"], {}, 2, null, "`-1` is no option, and amounts are not negative."],
+      [["bond", "", "--json"], {}, 2, "bond", "`` is no amount: write it like 100, 0.5 or 12wei."],
+      [poll, {}, 1, "vote", "invalid poll contract address"],
+      [
+        ["transfer", "1", somebody, "--json"],
+        silent,
+        1,
+        "transfer",
+        "The chain cannot be read: the RPC left a call unanswered.",
+      ],
+    ] as const;
+    for (const [argv, ports, code, command, text] of cases) {
+      const run = await operator.cli([...argv], { ports });
+      expect(run.code).toBe(code);
+      expect(run.err).toStartWith(text);
+      // What is wrong with the words is found before the command is known to exist.
+      expect(run.json()).toMatchObject({ ...(command === null ? {} : { command }), result: "error", text });
+    }
+    const flags = operator.flags.map((flag) => (flag === "secret" ? "wrong" : flag));
+    const locked = await cliRun(["transfer", "1", somebody, "--yes", "--json", ...flags]);
+    expect(locked).toMatchObject({ code: 2 });
+    expect(locked.json()).toMatchObject({ command: "transfer", result: "error" });
+    expect(locked.json()["text"]).toContain("could not decrypt key with given password");
+    expect(locked.out).not.toContain("wrong");
+    expect(await sentBy(operator)).toBe(0);
+  });
+
+  // Method: the first step is mined on the chain by the real executor, and the second one's answer is lost.
+  test("what is mined already is in the document when a later step cannot even be asked for", async () => {
+    const operator = await openCliOperator(chain);
+    const [orchestrator] = await chain.addOrchestrators(1);
+    const words = ["bond", "1", "--to", String(orchestrator), "--json"];
+    const run = await operator.cli(words, { ports: { openExecutor: losingSecond } });
+    expect(run.code).toBe(1);
+    const document = run.json();
+    expect(document).toMatchObject({ result: "failed" });
+    expect(document["text"]).toContain("Nobody knows whether the node has taken it");
+    expect(document["text"]).toContain("Run the same command again");
+    expect(document["steps"]).toMatchObject([
+      { name: "approve", outcome: { type: "mined", isSuccess: true } },
+      { name: "bond", outcome: null },
+    ]);
+    expect(await sentBy(operator)).toBe(1);
+    const again = goodRun(await operator.cli(words)).json();
+    expect(again).toMatchObject({ result: "done", steps: [{ name: "bond" }] });
   });
 
   test("status has everything that an operator looks for", async () => {
@@ -163,7 +240,6 @@ describe("the log", () => {
   test("a wrong pass phrase ends with exit code 2, and nothing is sent", async () => {
     const operator = await openCliOperator(chain);
     const flags = operator.flags.map((flag) => (flag === "secret" ? "wrong" : flag));
-    const { cliRun } = await import("../../support/cliRun.ts");
     const run = await cliRun(["transfer", "1", somebody, "--yes", ...flags]);
     expect(run.code).toBe(2);
     expect(run.err).toContain("could not decrypt key with given password");
@@ -234,6 +310,25 @@ describe("signing elsewhere", () => {
       nonce: "0x7",
     });
     expect(existsSync(join(other.dataDir, "reprise.sqlite3"))).toBe(false);
+  });
+
+  test("a nonce that is used already, or that nothing is to be signed with, is refused", async () => {
+    const operator = await openCliOperator(chain);
+    const stray = await operator.cli(["transfer", "1", somebody, "--nonce", "7"]);
+    expect(stray).toMatchObject({ code: 2 });
+    expect(stray.err).toContain("`--nonce` goes with `--unsigned FILE` only");
+    goodRun(await operator.cli(["transfer", "1", somebody]));
+    const path = join(operator.dataDir, "late.json");
+    const late = await operator.ask(["transfer", "1", somebody, "--unsigned", path, "--nonce", "0"]);
+    expect(late).toMatchObject({ code: 1 });
+    expect(late.err).toContain("nonce too low");
+    expect(existsSync(path)).toBe(false);
+    for (const nonce of ["-1", "", "0x1", "1.5"]) {
+      const run = await operator.ask(["transfer", "1", somebody, "--unsigned", path, `--nonce=${nonce}`]);
+      expect(run).toMatchObject({ code: 2 });
+      expect(run.err).toContain("`--nonce` takes a whole number");
+    }
+    expect(await sentBy(operator)).toBe(1);
   });
 
   test("what cannot be sent is refused with the reason", async () => {
@@ -308,3 +403,54 @@ test("what the executor refuses, fails or loses ends with exit code 1 and says h
     expect(json.json()).toMatchObject({ result });
   }
 });
+
+describe("endpoints", () => {
+  test("one of another chain than -network names is refused, before a contract is missed and whatever is wanted", async () => {
+    const operator = await openCliOperator(chain);
+    const path = join(operator.dataDir, "never.json");
+    const network = operator.flags.map((flag) => (flag === "devnet" ? "arbitrum-one-mainnet" : flag));
+    for (const words of [["status"], ["transfer", "1", somebody, "--unsigned", path]]) {
+      const run = await cliRun([...words, ...network]);
+      expect(run).toMatchObject({ code: 1, out: "" });
+      expect(run.err).toContain(
+        "network arbitrum-one-mainnet is the chain 42161, but the RPC serves the chain 54321",
+      );
+    }
+    expect(existsSync(path)).toBe(false);
+  });
+
+  // Method: of the questions after the approval, the first two are answered as of the block before it.
+  test("one that has not seen the step before yet is asked again", async () => {
+    const operator = await openCliOperator(chain);
+    const [orchestrator] = await chain.addOrchestrators(1);
+    const lagging = laggingBehind(await chain.blockNumber(), 2);
+    const run = goodRun(
+      await operator.cli(["bond", "1", "--to", String(orchestrator)], { ports: { openRpc: lagging.open } }),
+    );
+    expect(run.out).toContain("2. mined in block");
+    expect(lagging.stale()).toBe(2);
+  });
+});
+
+/** An endpoint that tries the first `count` bonds on an old state. */
+function laggingBehind(block: bigint, count: number): { open: CliPorts["openRpc"]; stale(): number } {
+  let stale = 0;
+  const bondWithHint = "0x6bd9add4";
+  const open: CliPorts["openRpc"] = (settings): CliRpc => {
+    const real = openCliRpc(settings);
+    return {
+      ...real,
+      batch: (calls) => {
+        const isBond = calls.some(({ params }) => JSON.stringify(params).includes(bondWithHint));
+        if (!isBond || stale === count) return real.batch(calls);
+        stale += 1;
+        return real.batch(
+          calls.map(({ method, params }) => ({ method, params: [params[0], toQuantity(block)] })),
+        );
+      },
+    };
+  };
+  return { open, stale: () => stale };
+}
+
+const toQuantity = (value: bigint): string => `0x${value.toString(16)}`;

@@ -76,14 +76,14 @@ describe("video check 45: refusals", () => {
     const media = await madeMedia("300s.ts", still(300));
     const outcome = transcoded(await codec.submit(media, jobFor([profileWith({ fps: 1 })])).done);
     expect(outcome.timings.decodedFrames).toBe(300);
-  }, 60_000);
+  });
 
   test("eleven profiles are Too many outputs, ten are not", async () => {
     const eleven = Array.from({ length: 11 }, () => profileWith());
     expect(await refusalOf(await good(), jobFor(eleven))).toBe("Too many outputs");
     const ten = transcoded(await codec.submit(await good(), jobFor(eleven.slice(1))).done);
     expect(ten.renditions.length).toBe(10);
-  }, 60_000);
+  });
 
   test("a gop below -1 is TranscoderInvalidGOP", async () => {
     expect(await refusalOf(await good(), jobFor([profileWith({ gopMs: -2 })]))).toBe("TranscoderInvalidGOP");
@@ -169,7 +169,7 @@ test("MP4 of a stream that changes its size decodes to the billed pixels", async
     }
     expect(outcome.renditions[0]?.pixels).toBe(30 * 256 * 144 + 30 * 146 * 260 - 0);
   }
-}, 60_000);
+});
 
 test("a picture that changes one side only is squeezed into the first box", async () => {
   const part = (size: string, offset: number) =>
@@ -212,7 +212,9 @@ test("a library of another ABI, or none, is refused with advice", async () => {
       .join("\n"),
   );
   await Bun.$`cc -shared -fPIC -o ${path} ${madePath("wrong-abi.c")}`.quiet();
-  expect(openCodec({ libraryPath: path })).rejects.toMatchObject({ code: "CODEC_LIBRARY" });
+  await expect(openCodec({ libraryPath: path })).rejects.toMatchObject({ code: "CODEC_LIBRARY" });
   await Bun.write(madePath("broken.so"), "no library");
-  expect(openCodec({ libraryPath: madePath("broken.so") })).rejects.toMatchObject({ code: "CODEC_LIBRARY" });
+  await expect(openCodec({ libraryPath: madePath("broken.so") })).rejects.toMatchObject({
+    code: "CODEC_LIBRARY",
+  });
 });

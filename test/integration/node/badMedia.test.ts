@@ -18,7 +18,7 @@ import { inspectRendition } from "../gpu/inspectRendition.ts";
  * Method: one node for all; each test ends with a good segment in the session that sent the bad one.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const scratch = mkdtempSync(join(tmpdir(), "reprise-stills-"));
 let node: TestNode;

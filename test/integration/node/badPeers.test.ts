@@ -9,6 +9,7 @@ import {
   TicketSenderParamsSchema,
 } from "../../../src/protocol/gen/lp_rpc_pb.ts";
 import { eventually } from "../../support/eventually.ts";
+import { letGoOn } from "../../support/nodeProcess.ts";
 import { openNode, type TestNode } from "../../support/nodeFixture.ts";
 import { RawUpload } from "../../support/nodeRawHttp2.ts";
 import { segmentHistories, verifyLog } from "../../support/nodeLog.ts";
@@ -27,12 +28,16 @@ import {
  * Method: raw TLS sockets and HTTP/2 streams against a whole node; afterwards the same session serves a segment.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
+
+/** Makes the node wait two minutes for the upload, and as long for the work. */
+const longMs = 30_000;
 
 let node: TestNode;
 let client: GatewayClient;
 beforeAll(async () => {
-  node = await openNode({ listenerLimits: { bodyIdleTimeoutMs: 400 } });
+  // Uploads that tests leave open stay open, however slow the machine is.
+  node = await openNode({ listenerLimits: { bodyIdleTimeoutMs: 60_000 } });
   client = node.client();
   await node.running.workers.whenReady();
 });
@@ -154,7 +159,7 @@ describe("too much", () => {
   });
 
   test("an eleventh upload at once on one session is refused; when the others are gone, it is served", async () => {
-    const submission = await submissionOf(client);
+    const submission = await submissionOf(client, { durationMs: longMs });
     await using http2 = new Http2Client(node.port);
     const streams = Array.from({ length: 10 }, () =>
       begin(http2, submission, submission.media.subarray(0, 9)),
@@ -182,10 +187,13 @@ describe("too slow", () => {
   test.each(["h1", "h2"] as const)(
     "an upload over %s that stops in the middle is 408, its segment ended",
     async (segmentHttp) => {
-      const submission = await submissionOf(client);
+      // A node of its own: what other tests leave open for a while must stay open.
+      await using hasty = await openNode({ listenerLimits: { bodyIdleTimeoutMs: 400 } });
+      const gateway = hasty.client();
+      const submission = await submissionOf(gateway);
       const half = submission.media.subarray(0, 1_000);
       if (segmentHttp === "h1") {
-        const socket = await connectTls(node.port, ["http/1.1"]);
+        const socket = await connectTls(hasty.port, ["http/1.1"]);
         const reader = new Http1Reader(socket);
         socket.write(
           `POST /segment HTTP/1.1\r\nhost: x\r\nlivepeer-segment: ${headerOf(submission)}\r\n` +
@@ -195,11 +203,11 @@ describe("too slow", () => {
         expect((await reader.answer()).status).toBe(408);
         socket.destroy();
       } else {
-        await using http2 = new Http2Client(node.port);
+        await using http2 = new Http2Client(hasty.port);
         expect((await readHead(begin(http2, submission, half))).status).toBe(408);
       }
-      expect(await failureOf(submission)).toBe("UPLOAD_TIMEOUT");
-      await expectServed(submission);
+      expect(await failureOf(submission, hasty)).toBe("UPLOAD_TIMEOUT");
+      await expectServed(submission, gateway);
     },
   );
 
@@ -225,7 +233,7 @@ describe("too slow", () => {
 
 describe("gone", () => {
   test("client gone mid-upload, HTTP/1.1: the segment ends with that reason", async () => {
-    const submission = await submissionOf(client);
+    const submission = await submissionOf(client, { durationMs: longMs });
     const socket = await connectTls(node.port, ["http/1.1"]);
     socket.write(
       `POST /segment HTTP/1.1\r\nhost: x\r\nlivepeer-segment: ${headerOf(submission)}\r\n` +
@@ -243,7 +251,7 @@ describe("gone", () => {
   test.each(["the stream is reset", "the connection is cut"])(
     "client gone mid-upload, HTTP/2: %s",
     async (how) => {
-      const submission = await submissionOf(client);
+      const submission = await submissionOf(client, { durationMs: longMs });
       const upload = await RawUpload.open(node.port, "/segment", {
         "content-type": "video/MP2T",
         "livepeer-segment": headerOf(submission),
@@ -266,6 +274,7 @@ describe("gone", () => {
       const submission = await submissionOf(client);
       const id = `${submission.authToken?.sessionId}.1/1`;
       const pids = node.running.workers.stats().workers.map(({ pid }) => pid);
+      const connections = node.running.listener.connectionCount();
       for (const pid of pids) process.kill(pid, "SIGSTOP");
       try {
         if (segmentHttp === "h1") {
@@ -284,8 +293,13 @@ describe("gone", () => {
           stream.end();
           expect((await readHead(stream)).status).toBe(200);
         }
+        // Only then is the work done: the node has noticed that the gateway is gone.
+        const { listener } = node.running;
+        await eventually("the connection is gone", () =>
+          listener.connectionCount() <= connections ? true : null,
+        );
       } finally {
-        for (const pid of pids) process.kill(pid, "SIGCONT");
+        letGoOn(pids);
       }
       expect(await failureOf(submission)).toBe("GATEWAY_GONE");
       const types = segmentHistories(node.dataDir)

@@ -21,7 +21,7 @@ import { connectTls, exchangeHttp1, Http2Client } from "../../support/serverClie
  * Method: a whole node, real TLS and HTTP/2 sockets. Refusals are compared as a gateway sees them.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let node: TestNode;
 beforeAll(async () => {

@@ -23,7 +23,7 @@ import {
  * (a small tmpfs, where this user may mount one).
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const folders: string[] = [];
 const mounts: string[] = [];
@@ -51,6 +51,11 @@ function settled(dataDir: string): Promise<true> {
   );
 }
 
+/** Resolves when the node's own words have arrived here: they take another way than its answers. */
+function says(node: NodeProcess, words: string): Promise<true> {
+  return eventually(`the node says "${words}"`, () => (node.output().includes(words) ? true : null));
+}
+
 type Disk = { fail(): void | Promise<void>; heal(): void | Promise<void> };
 
 /** The whole story of a disk that refuses for a while, told on a running node. */
@@ -72,7 +77,7 @@ async function refusesForAWhile(node: NodeProcess, dataDir: string, disk: Disk):
     return answer.status === 503 ? answer.text : null;
   });
   expect(said).toContain("event log cannot be written");
-  expect(node.output()).toContain("The event log cannot be written: the node takes no new work");
+  await says(node, "The event log cannot be written: the node takes no new work");
   await expect(node.client.getOrchestrator()).rejects.toThrow("OrchestratorCapped");
   expect(refusalOf(await node.client.submitSegment({ ...first, seq: 2 }))).toEqual({
     status: 403,
@@ -87,7 +92,7 @@ async function refusesForAWhile(node: NodeProcess, dataDir: string, disk: Disk):
     for (const { url } of late.result.value.segments) await node.client.download(url);
   }
   await eventually("health is good again", async () => ((await health(node)).status === 200 ? true : null));
-  expect(node.output()).toContain("The event log can be written again");
+  await says(node, "The event log can be written again");
   await fetchAll(node.client, await node.client.submitSegment({ ...first, seq: 3 }));
   const done = recordedEvents(dataDir).filter(({ event }) => event.type === "SegmentTranscoded");
   for (const stream of acknowledged) expect(done.some((recorded) => recorded.stream === stream)).toBe(true);
@@ -137,8 +142,9 @@ describe("a disk that refuses", () => {
     const startedMs = performance.now();
     node.process.kill("SIGTERM");
     expect(await node.ended).toBe(1);
-    expect(performance.now() - startedMs).toBeLessThan(15_000);
-    expect(node.output()).toContain("The event log could not take its last events");
+    // About 2 s on a free machine.
+    expect(performance.now() - startedMs).toBeLessThan(40_000);
+    await says(node, "The event log could not take its last events");
     await verifyLog(dataDir);
   });
 

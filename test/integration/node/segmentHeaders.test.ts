@@ -12,6 +12,7 @@ import {
   SegDataSchema,
   VideoProfileSchema,
 } from "../../../src/protocol/gen/lp_rpc_pb.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openNode, type TestNode } from "../../support/nodeFixture.ts";
 import { segmentHistories } from "../../support/nodeLog.ts";
 import { profileOf, refusalOf, resultOf, submissionOf } from "../../support/nodeSegments.ts";
@@ -21,7 +22,7 @@ import { profileOf, refusalOf, resultOf, submissionOf } from "../../support/node
  * Method: credentials made by hand. A refusal must come before any work, so nothing of it may be in the log.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let node: TestNode;
 let client: GatewayClient;
@@ -203,8 +204,11 @@ describe("the body", () => {
   test("video check 21: another hash than promised is 403 `Forbidden`, and the segment ended with that reason", async () => {
     const submission = await submissionOf(client, { keccak256: keccak_256(new Uint8Array(1)) });
     expect(refusalOf(await client.submitSegment(submission))).toEqual({ status: 403, text: "Forbidden" });
-    const history = segmentHistories(node.dataDir).get(`${submission.authToken?.sessionId}.1/1`);
-    expect(history?.at(-1)).toMatchObject({ type: "SegmentFailed", code: "HASH_MISMATCH" });
+    const failed = await eventually("its end is recorded", () => {
+      const history = segmentHistories(node.dataDir).get(`${submission.authToken?.sessionId}.1/1`);
+      return history?.find(({ type }) => type === "SegmentFailed") ?? null;
+    });
+    expect(failed).toMatchObject({ code: "HASH_MISMATCH" });
     // The session lives on.
     const right = { ...submission, keccak256: keccak_256(submission.media) };
     expect(resultOf(await client.submitSegment(right)).result.case).toBe("data");

@@ -60,7 +60,7 @@ describe("telemetry of a node", () => {
       expect(BigInt(part.endTimeUnixNano) <= BigInt(root.endTimeUnixNano)).toBe(true);
       expect(BigInt(part.endTimeUnixNano) >= BigInt(part.startTimeUnixNano)).toBe(true);
     }
-  }, 60_000);
+  }, 120_000);
 
   test("operator check 25: a transcoded segment counts in every metric that dashboards read", async () => {
     await using node = await openNode({ flags: ["-monitor"] });
@@ -91,5 +91,5 @@ describe("telemetry of a node", () => {
     expect(value("livepeer_current_sessions_total")).toBe(1);
     // Every event that this walk wrote was counted when it was durable.
     expect(value("reprise_log_events_total")).toBeGreaterThanOrEqual(6);
-  }, 60_000);
+  }, 120_000);
 });

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync } from "node:fs";
-import type { SegmentAnswer } from "../../../src/demo/gatewayClient.ts";
 import { isNonRetryable } from "../../../src/protocol/texts.ts";
 import { eventually } from "../../support/eventually.ts";
-import { openNode, temporaryDir, type TestNode } from "../../support/nodeFixture.ts";
+import { letGoOn } from "../../support/nodeProcess.ts";
+import { LoopClock } from "../../support/loopClock.ts";
+import { openNode, temporaryDir, type TestNode, type TestNodeOptions } from "../../support/nodeFixture.ts";
 import { generatedMediaBytes } from "../../support/media.ts";
 import { segmentHistories, typesOf, verifyLog } from "../../support/nodeLog.ts";
 import { dataOf, errorOf, submissionOf, tinySegment } from "../../support/nodeSegments.ts";
@@ -14,7 +15,7 @@ import { dataOf, errorOf, submissionOf, tinySegment } from "../../support/nodeSe
  * Method: real worker processes, stopped while a segment is handed to them so that it surely is theirs, then killed.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const folders: string[] = [];
 beforeAll(async () => {
@@ -40,24 +41,23 @@ async function hit(node: TestNode, signal: "SIGKILL" | "SIGSTOP"): Promise<numbe
   return pid;
 }
 
-/** Kills whatever worker takes the segment until `answer` is there. */
-async function killUntilAnswered(node: TestNode, answer: Promise<SegmentAnswer>): Promise<number> {
-  let killed = 0;
-  let isAnswered = false;
-  void answer.finally(() => {
-    isAnswered = true;
+/** A node that kills each worker in the very turn in which a segment is handed to it, while told to. */
+async function openKillingNode(options: TestNodeOptions) {
+  const killer = { isOn: false, killed: 0 };
+  const node: TestNode = await openNode({
+    ...options,
+    probe: (point) => {
+      if (!killer.isOn || point !== "decided:SegmentDispatched") return;
+      // The pool is about to hand the segment over; it has done so when this turn ends.
+      queueMicrotask(() => {
+        for (const pid of busyPids(node)) {
+          process.kill(pid, "SIGKILL");
+          killer.killed += 1;
+        }
+      });
+    },
   });
-  const seen = new Set<number>();
-  while (!isAnswered) {
-    for (const pid of busyPids(node)) {
-      if (seen.has(pid)) continue;
-      seen.add(pid);
-      process.kill(pid, "SIGKILL");
-      killed += 1;
-    }
-    await Bun.sleep(1);
-  }
-  return killed;
+  return { node, killer, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() };
 }
 
 describe("a worker that dies", () => {
@@ -96,10 +96,11 @@ describe("a worker that dies", () => {
     const client = node.client();
     const submission = await submissionOf(client);
     for (const pid of idlePids(node)) process.kill(pid, "SIGSTOP");
-    const startedMs = performance.now();
+    // Heartbeats are counted, not time: what the loop measures is theirs, however busy the machine is.
+    using clock = new LoopClock();
     const answer = await client.submitSegment(submission);
     expect(dataOf(answer).segments).toHaveLength(1);
-    expect(performance.now() - startedMs).toBeLessThan(8_000);
+    expect(clock.passedMs).toBeLessThan(8_000);
     const history = segmentHistories(node.dataDir).get(`${submission.authToken?.sessionId}.1/1`) ?? [];
     expect(history[3]).toMatchObject({ type: "SegmentWorkerLost", cause: "hung" });
   });
@@ -145,14 +146,17 @@ describe("input that kills workers", () => {
     folders.push(dataDir);
     const poison = await generatedMediaBytes("gen-live-0.ts");
     {
-      await using node = await openNode({ dataDir, flags: ["-workers", "2"] });
+      await using killing = await openKillingNode({ dataDir, flags: ["-workers", "2"] });
+      const { node, killer } = killing;
       await node.running.workers.whenReady();
       const client = node.client();
       const submission = await submissionOf(client, { media: poison, durationMs: 2_000 });
-      const answer = client.submitSegment(submission);
-      expect(await killUntilAnswered(node, answer)).toBe(2);
-      expect(errorOf(await answer)).toBe("TranscoderInvalidVideo");
-      expect(isNonRetryable(errorOf(await answer))).toBe(true);
+      killer.isOn = true;
+      const text = errorOf(await client.submitSegment(submission));
+      expect(text).toBe("TranscoderInvalidVideo");
+      expect(isNonRetryable(text)).toBe(true);
+      expect(killer.killed).toBe(2);
+      killer.isOn = false;
       const again = await submissionOf(client, { media: poison, durationMs: 2_000 });
       expect(errorOf(await client.submitSegment(again))).toBe("TranscoderInvalidVideo");
       const id = `${again.authToken?.sessionId}.1/1`;
@@ -205,7 +209,7 @@ describe("a session that ends while its segment runs", () => {
     if (submission.authToken === undefined) throw new Error("no token");
     await client.endTranscodingSession(submission.authToken);
     const second = dataOf(await client.submitSegment({ ...submission, seq: 1 })).segments[0]?.url ?? "";
-    for (const pid of stopped) process.kill(pid, "SIGCONT");
+    letGoOn(stopped);
     await first;
     await eventually("the first session has ended", () =>
       typesOf(segmentHistories(node.dataDir).get(`${submission.authToken?.sessionId}.1/1`)).at(-1) ===

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { contractIdOf } from "../../../src/chain/contractView.ts";
 import { toHex } from "../../../src/protocol/bytes.ts";
 import {
   freshKey,
@@ -197,6 +198,19 @@ async function reward(): Promise<void> {
   const earned = await textOf(`/orchestratorEarningPoolsForRound?round=${await textOf("/currentRound")}`);
   expect(numberIn(earned, "CumulativeRewardFactor")).toBeGreaterThan(10n ** 27n);
 }
+
+// Method: the chain of these tests has no faucet, as Arbitrum One has none.
+test("chain check 2: without a faucet the node starts and works, and /requestTokens alone fails", async () => {
+  const { chain } = world;
+  expect(await chain.read("Controller", "getContract", [contractIdOf("LivepeerTokenFaucet")])).toBe(
+    `0x${"0".repeat(40)}`,
+  );
+  const refused = await ask("/requestTokens");
+  expect(refused.status).toBe(501);
+  expect(refused.text).toContain("/requestTokens is not served");
+  expect((await textOf("/ethAddr")).toLowerCase()).toBe(account);
+  expect(await textOf("/currentRound")).toBe(String(await chain.read("RoundsManager", "currentRound", [])));
+});
 
 test("an endpoint that is gone is said in words without its URL", async () => {
   // They do not change, and are known once they were read.

@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,9 @@ import { repositoryDir } from "../../support/sourceFiles.ts";
  * only where one is there, and what is typed shows nowhere. Method: real key files, the configuration of real flags,
  * and for the questions a process on a pseudo terminal.
  */
+
+// Some of it are processes, which take their time to start on a busy machine.
+setDefaultTimeout(120_000);
 
 const root = mkdtempSync(join(tmpdir(), "reprise-account-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -103,13 +106,13 @@ test("chain check 44: an account that the key store does not hold is refused, an
     const opening = openAccount(chainOf(...flags), {
       ask: (account) => Promise.resolve(asked.push(toHex(account)).toString()),
     });
-    expect(opening).rejects.toThrow("there is no key for the account");
-    await opening.catch(() => {});
+    await expect(opening).rejects.toThrow("there is no key for the account");
     expect(asked).toEqual([]);
   }
   const empty = join(root, "empty");
   mkdirSync(empty, { recursive: true });
-  expect(openAccount(chainOf("-ethKeystorePath", empty), { ask: null })).rejects.toThrow("holds no key file");
+  const opening = openAccount(chainOf("-ethKeystorePath", empty), { ask: null });
+  await expect(opening).rejects.toThrow("holds no key file");
   expect([readdirSync(folder), readdirSync(empty)]).toEqual([before, []]);
 });
 
@@ -155,7 +158,11 @@ function onTerminal() {
     text,
     type: (keys: string) => terminal.write(keys),
     asked: (times: number) =>
-      eventually(`question ${times}`, () => (text().split("Pass phrase of 0x").length > times ? true : null)),
+      eventually(
+        `question ${times}`,
+        () => (text().split("Pass phrase of 0x").length > times ? true : null),
+        60_000,
+      ),
     exited: child.exited,
   };
 }

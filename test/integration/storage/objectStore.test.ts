@@ -233,7 +233,7 @@ describe("our own store", () => {
       if (uploaded.type !== "saved") throw new Error(uploaded.text);
       expect(own.owns(uploaded.url)).toBe(true);
       const fetcher = createMediaFetcher({ guard, trusts: own.owns });
-      const fetched = await fetcher.fetch(uploaded.url, { bytesMax: 1_000, timeoutMs: 1_000 });
+      const fetched = await fetcher.fetch(uploaded.url, { bytesMax: 1_000, timeoutMs: 30_000 });
       expect(fetched).toEqual({ type: "fetched", bytes: Buffer.from(media) });
       expect(remote.objects.size).toBe(1);
     }

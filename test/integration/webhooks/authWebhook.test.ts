@@ -7,6 +7,7 @@ import {
   type HookCall,
 } from "../../../src/webhooks/authWebhook.ts";
 import { type HookTarget, parseHookUrl } from "../../../src/webhooks/hookRequest.ts";
+import { eventually } from "../../support/eventually.ts";
 import vectors from "../../vectors/webhooks.json";
 
 /*
@@ -59,7 +60,8 @@ function target(url: string): HookTarget {
 }
 
 function authorizer(url: string, options: Partial<AuthWebhookOptions> = {}) {
-  return createAuthWebhook({ target: target(url), nowMs: Date.now, ...options });
+  // The limit is long unless a test is about it: no stall of the machine is taken for a hook that hangs.
+  return createAuthWebhook({ target: target(url), nowMs: Date.now, timeoutMs: 30_000, ...options });
 }
 
 /**
@@ -87,22 +89,26 @@ describe("operator check 30, video check 7: recorded answers", () => {
     if (given === undefined || seen === undefined || requestWithCapabilities !== false) continue;
     if (vector.name.includes("caller gives up")) continue;
 
+    const isTooLate = (given.delay ?? 0) > 5_000;
+
     test(vector.name, async () => {
       const { url, requests } = await hook((_request, response) => {
         if (given.abort === true) {
           response.destroy();
           return;
         }
-        // The recorded seconds run ten times faster here, and so does the limit of 5 s.
+        // An answer that comes later than our limit of 5 s never comes here; the others are a hundred times faster.
+        if (isTooLate) return;
         setTimeout(
           () => {
             response.writeHead(given.status ?? 0, given.headers ?? {});
             response.end(given.body);
           },
-          (given.delay ?? 0) / 10,
+          (given.delay ?? 0) / 100,
         );
       });
-      const decision = await authorizer(url, { timeoutMs: 500 }).authorize(sender);
+      const gate = authorizer(url, isTooLate ? { timeoutMs: 300 } : {});
+      const decision = await gate.authorize(sender);
       const own = ownWords.get(vector.name) ?? badPrices.get(vector.name);
       const text = own ?? ("message" in seen ? seen.message : undefined);
       if (text !== undefined) expect(decision).toEqual({ type: "refused", text });
@@ -323,7 +329,10 @@ describe("bounds", () => {
     const both = await Promise.all([gate.authorize(sender), gate.authorize(other)]);
     expect(both.map(({ type }) => type)).toEqual(["refused", "refused"]);
     isHung = false;
-    expect((await gate.authorize(other)).type).toBe("allowed");
+    // The short limit holds for this call too, and a stalled machine may exceed it.
+    await eventually("the slots are back", async () =>
+      (await gate.authorize(other)).type === "allowed" ? true : null,
+    );
   });
 
   test("a trickling answer ends at the time limit", async () => {

@@ -32,7 +32,7 @@ test("kill -9 of the orchestrator ends its busy workers", async () => {
   const { parent, pids } = await openParent();
   parent.kill("SIGKILL");
   await parent.exited;
-  for (const pid of pids) await gone(pid, 2_000);
+  for (const pid of pids) await gone(pid);
 });
 
 test("kill -9 of the orchestrator ends workers that SIGSTOP holds", async () => {
@@ -40,7 +40,7 @@ test("kill -9 of the orchestrator ends workers that SIGSTOP holds", async () => 
   for (const pid of pids) process.kill(pid, "SIGSTOP");
   parent.kill("SIGKILL");
   await parent.exited;
-  for (const pid of pids) await gone(pid, 2_000);
+  for (const pid of pids) await gone(pid);
 });
 
 test("Ctrl-C in a terminal (SIGINT to each process) and SIGTERM leave the end of workers to the orchestrator", async () => {
@@ -48,5 +48,5 @@ test("Ctrl-C in a terminal (SIGINT to each process) and SIGTERM leave the end of
   for (const pid of pids) process.kill(pid, "SIGINT");
   parent.kill("SIGTERM");
   await parent.exited;
-  for (const pid of pids) await gone(pid, 2_000);
+  for (const pid of pids) await gone(pid);
 });

@@ -94,7 +94,7 @@ export function openPool(options: TranscodeWorkersOptions & { start?: StartScrip
         sessionId: "session",
         media: new TextEncoder().encode(JSON.stringify(script)),
         job: oneRendition,
-        deadlineMs: Date.now() + 20_000,
+        deadlineMs: Date.now() + 50_000,
         avoid: [],
         onStart: started.resolve,
         ...more,
@@ -120,7 +120,7 @@ export function pidOf(workerId: string): number {
 }
 
 /** Resolves when the process does not run any more. There is no event for a stranger's death: this polls. */
-export async function gone(pid: number, withinMs = 5_000): Promise<void> {
+export async function gone(pid: number, withinMs = 30_000): Promise<void> {
   const endMs = Date.now() + withinMs;
   while (isAlive(pid)) {
     if (Date.now() > endMs) throw new Error(`Process ${pid} is still alive after ${withinMs} ms.`);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { LoopClock } from "../../support/loopClock.ts";
 import type { PoolFixture } from "./poolFixture.ts";
 import { gone, isAlive, openPool, pidOf } from "./poolFixture.ts";
 
@@ -21,7 +22,8 @@ afterEach(async () => {
   pool = null;
 });
 
-const quick = { heartbeatMs: 100, idleHeartbeatMs: 200, cancelMs: 100 };
+/** One second without an answer: enough for a worker on a busy machine. */
+const quick = { heartbeatMs: 100, idleHeartbeatMs: 200, missedHeartbeatsMax: 10 };
 
 describe("a worker that dies", () => {
   test("kill -9 loses its segment with cause `exited`; the next one is served by another process", async () => {
@@ -65,15 +67,14 @@ describe("a worker that dies", () => {
 
   test("poison that kills every worker is replaced at a bounded rate", async () => {
     const { script, workers } = open();
-    const endMs = Date.now() + 1_500;
-    let lost = 0;
-    while (Date.now() < endMs) {
-      await script({ do: "exit", afterMs: 0 }, { deadlineMs: endMs }).outcome;
-      lost += 1;
+    const startMs = performance.now();
+    for (let lost = 0; lost < 11; lost += 1) {
+      expect(await script({ do: "exit", afterMs: 0 }).outcome).toMatchObject({ cause: "exited" });
     }
-    // Two workers may be there before the first death, six replacements are free, then one each second.
-    expect(workers.stats().workersStarted).toBeLessThanOrEqual(2 + 6 + 2);
-    expect(lost).toBeGreaterThanOrEqual(6);
+    // Two workers may be there before the first death, six replacements are free, then one each second; a spare one
+    // starts with another. Without a bound there are at least twelve, within a second.
+    const seconds = Math.ceil((performance.now() - startMs) / 1_000);
+    expect(workers.stats().workersStarted).toBeLessThanOrEqual(2 + 6 + 1 + seconds);
   });
 });
 
@@ -103,8 +104,8 @@ describe("a worker that hangs", () => {
   });
 
   test("a worker that answers its pings is left alone for as long as its job may take", async () => {
-    const { script } = open({ limits: quick });
-    expect((await script({ do: "answer", afterMs: 1_500 }).outcome).type).toBe("transcoded");
+    const { script } = open({ limits: { ...quick, missedHeartbeatsMax: 20 } });
+    expect((await script({ do: "answer", afterMs: 3_000 }).outcome).type).toBe("transcoded");
   });
 
   test("with defaults, a stopped worker is given up within 3.5 s", async () => {
@@ -112,11 +113,12 @@ describe("a worker that hangs", () => {
     const job = script({ do: "never", obeys: true });
     process.kill(pidOf(await job.started), "SIGSTOP");
     const startMs = performance.now();
+    // Heartbeats are counted, not time: what the loop measures is theirs, however busy the machine is.
+    using clock = new LoopClock();
     expect(await job.outcome).toMatchObject({ cause: "hung" });
-    const tookMs = performance.now() - startMs;
-    expect(tookMs).toBeGreaterThan(2_000);
-    expect(tookMs).toBeLessThan(3_500);
-  }, 10_000);
+    expect(clock.passedMs).toBeLessThan(3_500);
+    expect(performance.now() - startMs).toBeGreaterThan(2_000);
+  });
 });
 
 describe("a worker that misbehaves", () => {
@@ -163,6 +165,7 @@ describe("a worker that misbehaves", () => {
 
 describe("a worker that does not start", () => {
   test("a refusal (wrong ABI) fails the waiting work at once with a clear reason, and does not loop", async () => {
+    const startMs = performance.now();
     const { script, workers, event, events } = open({ start: "refuse" });
     const job = script({ do: "answer", afterMs: 1 });
     expect(await job.outcome).toEqual({ type: "lost", cause: "not-started", workerId: "" });
@@ -170,8 +173,10 @@ describe("a worker that does not start", () => {
     expect(workers.stats().problem).toBe("The codec library has ABI version 9; 1 is needed.");
     expect(await event("startFailed")).toMatchObject({ retryMs: 5_000 });
     expect(await script({ do: "answer", afterMs: 1 }).outcome).toMatchObject({ cause: "not-started" });
+    // Another try of the usual kind would come after 250 ms.
     await Bun.sleep(400);
-    expect(events.filter(({ type }) => type === "started")).toHaveLength(1);
+    const tries = 1 + Math.floor((performance.now() - startMs) / 5_000);
+    expect(events.filter(({ type }) => type === "started").length).toBeLessThanOrEqual(tries);
   });
 
   test("one that dies at start is tried three times before the waiting work is given up", async () => {

@@ -21,6 +21,9 @@ export type AnvilOptions = {
   readonly firstBlock?: number;
 };
 
+/** Blocks whose state can still be read or gone back to. */
+const statesMax = 500;
+
 /**
  * Starts anvil on a free loopback port, without fees and with every account unlocked: whoever holds no key can
  * still be a sender. About 0.1 s.
@@ -33,6 +36,8 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
     ...["--auto-impersonate", "--disable-min-priority-fee", "--accounts", "2"],
     ...["--base-fee", `${options.baseFee ?? 0n}`, "--gas-price", "0"],
     ...["--number", `${options.firstBlock ?? 0}`],
+    // As many as without it, but none on the disk of the home folder: what is killed leaves them there for ever.
+    ...["--prune-history", `${statesMax}`],
   ];
   const child = Bun.spawn([...tied, anvilPath(), ...words], {
     stdin: "ignore",
@@ -40,11 +45,17 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
     stderr: "inherit",
   });
   const url = await listeningUrl(child.stdout);
+  let isWanted = true;
+  void child.exited.then(() => {
+    // Without this a test only says that nobody listens.
+    if (isWanted) console.error(`The chain at ${url} has ended: ${child.signalCode ?? child.exitCode}.`);
+  });
   return {
     url,
     rpc: (method, ...params) => callRpc(url, method, params),
     batch: (calls) => batchRpc(url, calls),
     [Symbol.asyncDispose]: async () => {
+      isWanted = false;
       child.kill("SIGKILL");
       await child.exited;
     },

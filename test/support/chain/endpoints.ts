@@ -1,6 +1,7 @@
 import { EndpointPool, type EndpointPoolOptions } from "../../../src/chain/endpointPool.ts";
 import { type FakeNode, startFakeNode } from "./fakeNode.ts";
 import { openRpcProxy, type RpcProxy } from "./rpcProxy.ts";
+import { SteadyClock } from "./steadyClock.ts";
 
 /*
  * A pool over nodes of which the test decides what they say and how they behave, and a clock that runs ahead.
@@ -11,6 +12,8 @@ export type Endpoints = AsyncDisposable & {
   readonly nodes: readonly FakeNode[];
   /** The endpoints that the pool knows, each before its node. */
   readonly doors: readonly RpcProxy[];
+  /** The pool's. */
+  readonly clock: SteadyClock;
   /** Lets the pool's clock run ahead of the real one. */
   advance(ms: number): void;
   /** Calls that reached an endpoint, without the questions for its chain. */
@@ -25,19 +28,17 @@ export async function openEndpoints(
   const nodes = Array.from({ length: count }, () => startFakeNode());
   before?.(nodes);
   const doors = await Promise.all(nodes.map((node) => openRpcProxy(node.url)));
-  let aheadMs = 0;
+  const clock = new SteadyClock();
   const pool = new EndpointPool({
     urls: doors.map((door) => door.url),
-    timeoutMs: 1_000,
+    // Nobody who is only slow is given up.
+    timeoutMs: 30_000,
     behindMs: 50,
-    monotonicMs: () => performance.now() + aheadMs,
+    monotonicMs: clock.now,
     ...poolOptions,
   });
   return {
-    ...{ pool, nodes, doors },
-    advance: (ms) => {
-      aheadMs += ms;
-    },
+    ...{ pool, nodes, doors, clock, advance: clock.advance },
     callsAt: (index) =>
       (doors[index]?.requests ?? [])
         .flat()
@@ -45,6 +46,7 @@ export async function openEndpoints(
         .filter((method) => method !== "eth_chainId"),
     [Symbol.asyncDispose]: async () => {
       pool.close();
+      clock[Symbol.dispose]();
       for (const door of doors) await door[Symbol.asyncDispose]();
       for (const node of nodes) await node[Symbol.asyncDispose]();
     },

@@ -20,6 +20,7 @@ import type { Hex } from "../../../src/shared/brand.ts";
 import { type OpenOffice, openOffice } from "../../../src/start/openOffice.ts";
 import { createLogger, createVerbosity } from "../../../src/telemetry/logger.ts";
 import type { DevChain, DevChainOptions } from "./devChain.ts";
+import { SteadyClock } from "./steadyClock.ts";
 
 /*
  * One life of everything that spends gas, put together as in a node, but for clocks and polls, which are the test's.
@@ -40,7 +41,7 @@ export type OfficeWorldOptions = {
   readonly prepare?: (chain: DevChain, us: Hex) => Promise<void>;
   /** Random bytes that everything gets. Default: real ones. */
   readonly randomBytes?: (length: number) => Uint8Array;
-  /** Milliseconds that an endpoint has for an answer. Default 2,000. */
+  /** Milliseconds that an endpoint has for an answer. Default 30,000: who is only slow is not given up. */
   readonly timeoutMs?: number;
   /** Endpoints after the first one. */
   readonly urls?: readonly string[];
@@ -109,11 +110,12 @@ export async function openLife(world: LivingWorld, parts: LifeParts): Promise<Ow
   });
   host.start();
   const account = accountOf(parts.options);
+  const clock = new SteadyClock();
   const rpc = new EndpointPool({
     ...{ urls: [chain.rpc.url, ...(parts.options.urls ?? [])] },
-    timeoutMs: parts.options.timeoutMs ?? 2_000,
+    timeoutMs: parts.options.timeoutMs ?? 30_000,
     // Endpoints that want to be left alone for seconds have been, at the next look.
-    monotonicMs: () => performance.now() + parts.monotonicMs() + parts.viewMs(),
+    monotonicMs: () => clock.now() + parts.monotonicMs() + parts.viewMs(),
     // As in a node whose log knows its chain.
     chainFault: (id) => chainFault(id, chain.chainId, "devnet"),
   });
@@ -147,6 +149,7 @@ export async function openLife(world: LivingWorld, parts: LifeParts): Promise<Ow
       await world.sent();
       view.close();
       rpc.close();
+      clock[Symbol.dispose]();
       host.stop();
       if (isOrderly) {
         await host.committed();

@@ -152,10 +152,7 @@ export class OfficeWorld implements AsyncDisposable {
     const look = await life.look();
     this.looks += 1;
     this.wakeMs = await life.tick(look);
-    await life.host.committed();
-    // Effects begin right after the commit that owes them.
-    await Bun.sleep(0);
-    await this.sent();
+    await this.settled();
     if (this.faults.length > 0) throw new Error("The office has failed.", { cause: this.faults[0] });
     return look;
   }
@@ -180,6 +177,19 @@ export class OfficeWorld implements AsyncDisposable {
     } catch (error) {
       const states = hashes.map((hash) => `${this.ticket(hash).state} (${this.ticket(hash).cause})`);
       throw new Error(`They are ${states.join(", ")}.`, { cause: error });
+    }
+  }
+
+  /** Resolves when everything is durable and sent that the office wants so far, and what came of it is noted. */
+  async settled(): Promise<void> {
+    const { host } = this.life;
+    for (;;) {
+      await host.committed();
+      // Effects begin right after the commit that owes them.
+      await Bun.sleep(0);
+      if (this.broadcasts.length === 0) return;
+      // What the answers say is noted in a commit of its own.
+      await this.sent();
     }
   }
 

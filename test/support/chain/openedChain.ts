@@ -2,6 +2,7 @@ import { openChain, type OpenChainOptions, type OpenedChain } from "../../../src
 import type { ChainClock, SenderFunds } from "../../../src/runtime/ports.ts";
 import { type DevChain, type DevChainOptions, startDevChain } from "./devChain.ts";
 import { eventually } from "../eventually.ts";
+import { SteadyClock } from "./steadyClock.ts";
 
 /*
  * A development chain, a view of it that polls every 10 ms, and everything that the view told.
@@ -39,19 +40,20 @@ export async function openChainWorld(options: ChainWorldOptions = {}): Promise<C
   const clocks: ChainClock[] = [];
   const funds: SenderFunds[] = [];
   const troubles: (string | null)[] = [];
-  let aheadMs = 0;
+  const monotonic = new SteadyClock();
   let wallMs = 1_700_000_000_000;
   const view = openChain({
-    url: { reveal: () => chain.rpc.url },
+    urls: [{ reveal: () => chain.rpc.url }],
     controller: chain.controller,
     recipient,
     network: "devnet",
     pollMs: 10,
-    timeoutMs: 1_000,
+    // An endpoint that is only slow is no trouble.
+    timeoutMs: 30_000,
     minGasPrice: 0n,
     maxGasPrice: 0n,
     nowMs: () => wallMs,
-    monotonicMs: () => performance.now() + aheadMs,
+    monotonicMs: monotonic.now,
     seed: { clock: null, funds: new Map() },
     expectedChainId: null,
     onClock: (clock) => clocks.push(clock),
@@ -61,9 +63,7 @@ export async function openChainWorld(options: ChainWorldOptions = {}): Promise<C
   });
   return {
     ...{ chain, view, clocks, funds, troubles },
-    advance: (ms) => {
-      aheadMs += ms;
-    },
+    advance: monotonic.advance,
     setWallClock: (ms) => {
       wallMs = ms;
     },
@@ -82,6 +82,7 @@ export async function openChainWorld(options: ChainWorldOptions = {}): Promise<C
     },
     [Symbol.asyncDispose]: async () => {
       view.close();
+      monotonic[Symbol.dispose]();
       await chain[Symbol.asyncDispose]();
     },
   };

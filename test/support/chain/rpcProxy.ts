@@ -24,6 +24,8 @@ export type RpcFault =
   | { readonly type: "none" }
   /** Answers only after so long. */
   | { readonly type: "slow"; readonly delayMs: number }
+  /** Answers only once `until` has resolved. */
+  | { readonly type: "held"; readonly until: Promise<unknown> }
   /** Takes requests and never answers. */
   | { readonly type: "silent" }
   /** Cuts every connection as soon as a request came. */
@@ -176,6 +178,7 @@ class FaultyEndpoint implements RpcProxy {
       return;
     }
     if (fault.type === "slow") await Bun.sleep(fault.delayMs);
+    if (fault.type === "held") await fault.until;
     const { status, answers } = await this.#answers(calls, kinds);
     if (fault.type === "liar") lie(answers, calls, fault.lie);
     const text = JSON.stringify(Array.isArray(parsed) ? answers : answers[0]);

@@ -146,7 +146,7 @@ describe("receipts", () => {
     );
     const receipts = await opened.receipts([word("01"), hash, word("02")]);
     expect(requests).toHaveLength(1);
-    expect(receipts?.map((receipt) => receipt?.hash ?? null)).toEqual([null, hash, null]);
+    expect(receipts).toMatchObject([null, { hash }, null]);
     expect(receipts?.[1]).toMatchObject({
       ...{ block: 16n, blockHash: word("b0"), isSuccess: true, gasUsed: 21_000n, gasPrice: 100n },
       logs: [
@@ -158,7 +158,7 @@ describe("receipts", () => {
   test("a failed one says so, and one without a block is not mined", async () => {
     const failedReceipt = { ...goodReceipt, status: "0x0" };
     const { desk: opened } = desk(() => result(failedReceipt));
-    expect((await opened.receipts([hash]))?.[0]?.isSuccess).toBe(false);
+    expect(await opened.receipts([hash])).toMatchObject([{ isSuccess: false }]);
     const { desk: other } = desk(() => result({ ...goodReceipt, blockHash: null, blockNumber: null }));
     expect(await other.receipts([hash])).toEqual([null]);
   });
@@ -179,9 +179,30 @@ describe("receipts", () => {
       "with half a log": { ...goodReceipt, logs: [{ ...transferLog, data: "0x" }] },
       "that is text": "0x",
     }),
-  )("one %s makes all of them unread", async (_name, bad) => {
+  )("one %s is unreadable, and the others are read all the same", async (_name, bad) => {
     const { desk: opened } = desk((call) => result(call.params[0] === hash ? bad : null));
-    expect(await opened.receipts([word("01"), hash])).toBeNull();
+    expect(await opened.receipts([word("01"), hash])).toEqual([null, "unreadable"]);
+    expect(await opened.receipts([hash])).toEqual(["unreadable"]);
+  });
+
+  test("one that the endpoint has an error for is unreadable; none are read when nobody answers", async () => {
+    const failed = (kind: "remote" | "transport"): PoolAnswer => ({
+      ...{
+        type: "failed",
+        kind,
+        text: "an error",
+        retryAfterMs: null,
+        code: null,
+        data: null,
+        endpoint: null,
+      },
+    });
+    const { desk: opened } = desk((call) => (call.params[0] === hash ? failed("remote") : result(null)));
+    expect(await opened.receipts([hash, word("01")])).toEqual(["unreadable", null]);
+    const { desk: half } = desk((call) => (call.params[0] === hash ? failed("transport") : result(null)));
+    expect(await half.receipts([hash, word("01")])).toEqual(["unreadable", null]);
+    const { desk: dead } = desk(() => failed("transport"));
+    expect(await dead.receipts([hash, word("01")])).toBeNull();
   });
 
   test("thousands of foreign logs do no harm, and nothing asked is nothing sent", async () => {
@@ -193,7 +214,7 @@ describe("receipts", () => {
     const { desk: opened, requests } = desk(() =>
       result({ ...goodReceipt, logs: [...foreign, transferLog] }),
     );
-    expect((await opened.receipts([hash]))?.[0]?.logs).toHaveLength(1);
+    expect(await opened.receipts([hash])).toMatchObject([{ logs: [{ name: "WinningTicketTransfer" }] }]);
     requests.length = 0;
     expect(await opened.receipts([])).toEqual([]);
     expect(requests).toEqual([]);

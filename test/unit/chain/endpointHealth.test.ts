@@ -43,6 +43,44 @@ describe("failing", () => {
   });
 });
 
+describe("silence", () => {
+  test("counts from the first request that nothing came back to, and not from before the last answer", () => {
+    const health = new EndpointHealth();
+    health.heard(1_000);
+    for (const startMs of [500, 6_000, 12_000]) health.silent(startMs, startMs + 5_000);
+    expect(health.silentSinceMs).toBe(1_000);
+    expect(health.provedSilentMs(0, 17_000)).toBe(16_000);
+    expect(health.provedSilentMs(7_000, 17_000)).toBe(10_000);
+    health.heard(18_000);
+    expect(health.silentSinceMs).toBeNull();
+    expect(health.provedSilentMs(0, 18_000)).toBe(0);
+  });
+
+  test("is not proved by requests that were out together, nor by what is long past", () => {
+    const health = new EndpointHealth();
+    for (let count = 0; count < 9; count += 1) health.silent(0, 5_000);
+    expect(health.provedSilentMs(0, 5_000)).toBe(0);
+    health.silent(10_000, 20_000);
+    health.silent(20_000, 30_000);
+    expect(health.provedSilentMs(0, 30_000)).toBe(30_000);
+    expect(health.provedSilentMs(0, 120_001)).toBe(0);
+  });
+
+  test("ends the time of a witness with its second failure, not with its first", () => {
+    const health = new EndpointHealth();
+    health.heard(1_000);
+    health.silent(2_000, 3_000);
+    expect(health.answeringSinceMs).toBe(1_000);
+    health.heard(4_000);
+    expect(health.answeringSinceMs).toBe(1_000);
+    health.silent(5_000, 6_000);
+    health.silent(6_000, 7_000);
+    expect(health.answeringSinceMs).toBeNull();
+    health.heard(8_000);
+    expect(health.answeringSinceMs).toBe(8_000);
+  });
+});
+
 describe("limits", () => {
   test("without a time are waited out, longer each time, but do not forbid to ask", () => {
     const health = new EndpointHealth();

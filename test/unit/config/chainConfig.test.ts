@@ -78,9 +78,8 @@ describe("the chain", () => {
     const { config, chain, pricing, notices } = started([]);
     expect(config.node.network).toBe("arbitrum-one-mainnet");
     expect(config.storage.dataDir).toBe("/home/op/.reprise/arbitrum-one-mainnet");
-    const { url, urls, ...rest } = chain;
+    const { urls, ...rest } = chain;
     expect(urls.map((endpoint) => endpoint.reveal())).toEqual(["https://rpc.example/KEY"]);
-    expect(url).toBe(urls[0] as typeof url);
     expect(rest).toEqual({
       network: "arbitrum-one-mainnet",
       controller: "0xd8e8328501e9645d16cf49539efc04f734606ee4",
@@ -123,7 +122,7 @@ describe("the chain", () => {
     const bad = mistakesOf({
       argv: [...least, "-ethUrl", "ftp://u:s3cret@h/s3cret", "-ethPassword", "s3cret"],
     });
-    for (const text of [settingsTable, Bun.inspect(config), JSON.stringify(config.chain?.url), bad.text]) {
+    for (const text of [settingsTable, Bun.inspect(config), JSON.stringify(config.chain?.urls), bad.text]) {
       expect(text).not.toContain("s3cret");
       expect(text).not.toContain("rpc.example/KEY");
     }
@@ -258,6 +257,19 @@ describe("the chain", () => {
     const idle = started(own);
     expect(idle.chain.aiServiceRegistry).toBeNull();
     expect(idle.notices).toContain("-aiServiceRegistryAddr has no effect without -aiServiceRegistry.");
+  });
+
+  // Off the chain nobody knows the node's address but those on this machine; on it the registry's readers do.
+  test("chain check 22: without -serviceAddr the registry decides, so that the port is open to everybody", () => {
+    const { listener, node } = started([]).config;
+    expect(listener.bind).toEqual({ host: "", port: 8935 });
+    expect(node.isServiceUriGiven).toBe(false);
+    expect(started([]).notices.join("\n")).toContain("gateways are told the address in the service registry");
+    const given = started(["-serviceAddr", "o.example:9000"]);
+    expect(given.config.node).toMatchObject({
+      ...{ isServiceUriGiven: true, serviceUri: "https://o.example:9000" },
+    });
+    expect(given.notices.join("\n")).not.toContain("service registry");
   });
 
   test("the role of a remote redeemer is refused with what to use instead", () => {

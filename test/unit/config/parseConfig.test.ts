@@ -365,7 +365,13 @@ describe("addresses", () => {
     expect(uriOf("-httpAddr", "[::]:9000")).toBe("https://127.0.0.1:9000");
   });
 
-  test("operator check 9: none needs -nodes and advertises them with https", () => {
+  // Nothing here knows of a chain: what was given is told to gateways as it is.
+  test("chain check 21: an address that was given is advertised, with https, whatever the registry says", () => {
+    expect(uriOf("-serviceAddr", "1.2.3.4:8935")).toBe("https://1.2.3.4:8935");
+    expect(uriOf("-serviceAddr", "https://o.example:8935/")).toBe("https://o.example:8935");
+  });
+
+  test("operator check 9, chain check 21: none needs -nodes and advertises them with https", () => {
     expect(mistakesOf({ argv: ["-serviceAddr", "none"] }).exitCode).toBe(1);
     const { node, listener } = configOf({
       argv: ["-serviceAddr", "none", "-nodes", "a.example:1, b.example:2,"],

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -312,6 +313,22 @@ describe("an lpdb", () => {
     expect(await storedTickets()).toEqual([]);
     expect(readdirSync(dataDir)).toContain("reprise.sqlite3");
   });
+});
+
+// Method: the column `value STRING` has SQLite make an integer of `42161`, and of go-livepeer's own text no trace is left.
+test("chain check 4: a chainID that SQLite has made an integer of is read as the number that it is", async () => {
+  const writer = await MoneyWriter.open(dataDir);
+  writer.add("chain:own", round(3700n, 21_000_000n));
+  await writer.close();
+  const path = lpdbOf([queueRow(wonTicket().won)], { chainId: 42_161 });
+  const db = new Database(path, { readonly: true });
+  expect(db.query("SELECT typeof(value) AS kind, value FROM kv WHERE key = 'chainID'").get()).toEqual({
+    kind: "integer",
+    value: 42_161,
+  });
+  db.close();
+  expect(openLpdb(path).chainId).toBe(42_161n);
+  expect((await importFile(path)).at(-1)).toMatchObject({ imported: 1, refused: 0 });
 });
 
 describe("a running node", () => {

@@ -27,7 +27,7 @@ import {
  * points is compared with the events of a whole walk, so that a new step cannot go untested.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const roundLength = 200n;
 const pollMs = 10;
@@ -129,7 +129,7 @@ async function dieAt(dataDir: string, killAtPoint: Point): Promise<void> {
     ...flags,
   ]);
   await using _ = pump();
-  expect(await Promise.race([node.ended, Bun.sleep(20_000)])).toBe("SIGKILL");
+  expect(await Promise.race([node.ended, Bun.sleep(60_000)])).toBe("SIGKILL");
 }
 
 /** A successor finishes what there is to do; everything must have happened once. */

@@ -17,7 +17,7 @@ import { again, tryPayment } from "../../../support/paymentTrials.ts";
  * the test's; the chain's blocks, which decide about tickets, do not follow it.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const minuteMs = 60_000;
 let world: MoneyWorld;

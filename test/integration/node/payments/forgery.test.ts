@@ -20,7 +20,7 @@ import type { RequestTricks } from "../../../support/payingGateway.ts";
  * step of each test the untouched params are used, to see that only the change was refused.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let world: MoneyWorld;
 let node: OnchainNode;

@@ -31,7 +31,8 @@ import { TicketSession } from "../../../support/gatewayTickets.ts";
  */
 
 const count = Number(process.env["REPRISE_GARBAGE_PAYMENTS"] ?? 3_000);
-const answerMsMax = 2_000;
+/** Far more than an answer takes: a stalled machine is no leak, an answer that waits for a time limit is. */
+const answerMsMax = 20_000;
 /** What a long run may add to the heap, beside the log's own cache. */
 const heapGrowthMax = 32 * 1024 * 1024;
 const atOnce = 16;
@@ -146,7 +147,7 @@ test(`${count} payments of garbage: each is answered in time, nothing leaks, not
   const { manifestId, seq, hash } = segment;
   segment.sig = signPersonalMessage(segmentMessage({ manifestId, seq, hash, profiles: [] }), privateKey);
   const credentials = Buffer.from(toBinary(SegDataSchema, segment)).toString("base64");
-  const connection = await connectHttp2(node.serviceUri, 5_000);
+  const connection = await connectHttp2(node.serviceUri, 30_000);
   const statuses = new Map<number, number>();
   let slowestMs = 0;
   let heapBefore = 0;
@@ -159,7 +160,7 @@ test(`${count} payments of garbage: each is answered in time, nothing leaks, not
       const startedMs = performance.now();
       const headers = { "livepeer-segment": credentials, "livepeer-payment": header };
       const request = { method: "POST", path: "/payment", headers, body: null } as const;
-      const { status } = await http2Call(connection, request, { timeoutMs: 10_000, answerBytesMax: 100_000 });
+      const { status } = await http2Call(connection, request, { timeoutMs: 60_000, answerBytesMax: 100_000 });
       slowestMs = Math.max(slowestMs, performance.now() - startedMs);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }

@@ -19,7 +19,7 @@ import { paramsOf, tryPayment } from "../../../support/paymentTrials.ts";
  * log tells what was asked at any time. Method: the operator port and a webhook, as operators use them.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let world: MoneyWorld;
 beforeAll(async () => {

@@ -27,7 +27,7 @@ import { tryPayment } from "../../../support/paymentTrials.ts";
  * parallel requests on one connection; what ran is compared with what the balance carries.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let world: MoneyWorld;
 let node: OnchainNode;

@@ -22,7 +22,7 @@ import { vectors } from "../../../unit/protocol/vectors.ts";
  * row what its name says, with the params of our node.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let paid: PaidNode;
 let media: Uint8Array;

@@ -15,6 +15,7 @@ import {
   openOnchainNode,
   wonTickets,
 } from "../../../support/onchainNode.ts";
+import { tickets } from "../../../unit/ledger/moneyFolder.ts";
 
 /*
  * Goal: what a gateway pays a whole node arrives on the chain, once, also when the node is killed in the middle. Method:
@@ -22,7 +23,7 @@ import {
  * that all win, which is a batch that waits for no company; then their parameters run out.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const ev = 10n ** 15n;
 const faceValue = ev + 1n;
@@ -81,7 +82,7 @@ async function finish(dataDir: string): Promise<void> {
       const open = [...(node.running.money?.money.tickets.open() ?? [])];
       return open.length === 0 ? true : null;
     },
-    30_000,
+    50_000,
   );
 }
 
@@ -105,6 +106,28 @@ describe("the whole way", () => {
     expect(countOf(dataDir, "TicketRedeemed")).toBe(count);
     expect(countOf(dataDir, "TransactionPlanned")).toBe(1);
     await auditMoney(dataDir);
+  });
+
+  // Method: a pause of the protocol keeps what is due from being redeemed; meanwhile no event tells the log of blocks.
+  test("`tickets redeem --all` goes by the block that the node knows, not by the log's last one", async () => {
+    const dataDir = folder();
+    await using node = await openOnchainNode(world, { dataDir, flags });
+    const gateway = await pay(node.serviceUri);
+    const { host, port } = node.running.operator.address;
+    const order = () => tickets("redeem", "--all", "--dataDir", dataDir, "--operator", `${host}:${port}`);
+    expect(await order()).toMatchObject({ code: 0, lines: ["No ticket is due."] });
+    await world.chain.write("Controller", "pause", []);
+    try {
+      await world.chain.mine(42);
+      await node.knowsBlock(await world.chain.blockNumber());
+      const { code, lines } = await order();
+      expect([code, lines.filter((line) => line.endsWith("  done")).length]).toEqual([0, count]);
+      expect(countOf(dataDir, "TransactionPlanned")).toBe(0);
+    } finally {
+      await world.chain.write("Controller", "unpause", []);
+    }
+    await node.until("they are paid", () => countOf(dataDir, "TicketPaid") === count);
+    expect(await paidBy(gateway)).toHaveLength(count);
   });
 
   test.each([
@@ -133,7 +156,7 @@ describe("the whole way", () => {
           await Bun.sleep(200);
           return null;
         },
-        30_000,
+        50_000,
       );
       expect(await node.ended).toBe("SIGKILL");
     }

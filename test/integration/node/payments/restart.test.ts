@@ -22,7 +22,7 @@ import type { PaidSubmission, PayingGateway } from "../../../support/payingGatew
  * folder, drained and opened again; the same gateway goes on with what it had in its hands.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let world: MoneyWorld;
 const folders: string[] = [];

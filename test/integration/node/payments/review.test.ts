@@ -23,7 +23,7 @@ import { Http2Client } from "../../../support/serverClients.ts";
  * rendition's URL).
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let world: MoneyWorld;
 const folders: string[] = [];

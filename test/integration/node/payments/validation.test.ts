@@ -24,7 +24,7 @@ import type { PaidSubmission, PayingGateway, RequestTricks } from "../../../supp
  * what its payments changed in the node and in the log.
  */
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 let world: MoneyWorld;
 let node: OnchainNode;
@@ -121,7 +121,7 @@ describe("what is fatal", () => {
     expect(trial).toMatchObject({ ...nothing, status: 400, text: "invalid ticket recipient" });
   });
 
-  test("payments check 15: our recipient is inactive", async () => {
+  test("payments check 15, chain check 40: our recipient is inactive", async () => {
     const { send } = await opened();
     await world.chain.setActive(nodeAccount, false);
     const clock = () => node.running.money?.chain.clock();

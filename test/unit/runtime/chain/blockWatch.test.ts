@@ -46,6 +46,25 @@ describe("the walk", () => {
     expect(now.watch.block).toBe(chain.head);
   });
 
+  // Method: go-livepeer needs a second block to see the first, and forgets what it read when a range is cut short.
+  test("chain check 35: head 100 is the start, 101 is read when it comes, and neither it nor 102 twice", async () => {
+    const chain = new WatchedChain();
+    chain.mine(1);
+    const start = chain.head;
+    const now = await open(chain);
+    await now.watch.advance(chain.look(0), { now: true });
+    expect(booked(now)).toEqual([]);
+    chain.mine(1);
+    await now.watch.advance(chain.look(1), { now: true });
+    expect(booked(now)).toEqual([...chain.logsAfter(start)]);
+    expect(booked(now)).toHaveLength(1);
+    chain.mine(1);
+    await now.watch.advance(chain.look(2), { now: true });
+    await now.watch.advance(chain.look(3), { now: true });
+    expect(booked(now)).toEqual([...chain.logsAfter(start)]);
+    expect(booked(now)).toHaveLength(2);
+  });
+
   test("a place that the operator names is where it begins", async () => {
     const chain = new WatchedChain();
     for (let index = 0; index < 9; index++) chain.mine(1);

@@ -8,6 +8,7 @@ import { TransactionDesk, transactionEffects } from "../../../../src/runtime/cha
 import type {
   Broadcast,
   ChainDesk,
+  ChainLog,
   ChainLook,
   Payable,
   Receipt,
@@ -35,9 +36,14 @@ export function hashOf(text: string): Hex {
 /** What the endpoints say. `agreed…` is what two of them say; absent: the same. */
 export class Endpoints {
   mined = 0;
+  /** Of accounts of which something else than {@link mined} is told. */
+  readonly minedOf = new Map<Hex, number>();
   pending = 0;
   receipts = new Map<Hex, Receipt>();
   agreedReceipts: ReadonlyMap<Hex, Receipt> | null = null;
+  /** Transactions for whose receipts an endpoint has an error; and two of them together. */
+  readonly unreadable = new Set<Hex>();
+  readonly agreedUnreadable = new Set<Hex>();
   outcome: Broadcast = { type: "sent" };
   simulation: Simulation = { type: "runs" };
   agreedSimulation: Simulation | null = null;
@@ -53,11 +59,15 @@ export class Endpoints {
 
   readonly desk: ChainDesk = {
     look: async () => null,
-    nonces: async () => ({ mined: this.mined, pending: Math.max(this.mined, this.pending) }),
+    nonces: async (account) => {
+      const mined = this.minedOf.get(account) ?? this.mined;
+      return { mined, pending: Math.max(mined, this.pending) };
+    },
     receipts: async (hashes, voices = "one") => {
       this.asked.push(...hashes.map(() => "receipt"));
       const known = voices === "quorum" ? (this.agreedReceipts ?? this.receipts) : this.receipts;
-      return hashes.map((hash) => known.get(hash) ?? null);
+      const unreadable = voices === "quorum" ? this.agreedUnreadable : this.unreadable;
+      return hashes.map((hash) => (unreadable.has(hash) ? "unreadable" : (known.get(hash) ?? null)));
     },
     blockHash: async (block) => hashOf(`block ${block}`),
     broadcast: async ({ hash }) => {
@@ -84,9 +94,9 @@ export class Endpoints {
   };
 
   /** A block holds this attempt. */
-  mine(hash: Hex, block: bigint, isSuccess = true): Receipt {
+  mine(hash: Hex, block: bigint, isSuccess = true, logs: readonly ChainLog[] = []): Receipt {
     const blockHash = hashOf(`block ${block}`);
-    const receipt = { hash, block, blockHash, isSuccess, gasUsed: 21_000n, gasPrice: gwei, logs: [] };
+    const receipt = { hash, block, blockHash, isSuccess, gasUsed: 21_000n, gasPrice: gwei, logs };
     this.receipts.set(hash, receipt);
     return receipt;
   }
@@ -114,6 +124,8 @@ export type Spending = {
   readonly endpoints: Endpoints;
   readonly transactions: TransactionDesk;
   readonly clock: { ms: number };
+  /** Whose keys there are. */
+  readonly accounts: Hex[];
   /** `-maxGasPrice`. */
   feeMax: bigint | null;
 };
@@ -121,6 +133,7 @@ export type Spending = {
 export async function openSpending(dataDir: string, endpoints = new Endpoints()): Promise<Spending> {
   let transactions: TransactionDesk | null = null;
   const clock = { ms: 1_000_000 };
+  const accounts = [us, formerly];
   const harness = await openHost({
     dataDir,
     kinds: [transactionKind, walletKind, roundKind, ticketKind],
@@ -130,7 +143,7 @@ export async function openSpending(dataDir: string, endpoints = new Endpoints())
   const desk = new TransactionDesk({
     ...{ host: harness.host, desk: endpoints.desk, confirmations: 5, timeoutMs: 300_000 },
     signer: {
-      accounts: [us, formerly],
+      accounts,
       sign: (transaction: UnsignedTransaction) => {
         const raw = hashOf(
           JSON.stringify(transaction, (_, value) => (typeof value === "bigint" ? `${value}n` : value)),
@@ -144,6 +157,6 @@ export async function openSpending(dataDir: string, endpoints = new Endpoints())
     onFault: (error) => harness.faults.push(error),
   });
   transactions = desk;
-  const spending: Spending = { harness, endpoints, transactions: desk, clock, feeMax: null };
+  const spending: Spending = { harness, endpoints, transactions: desk, clock, accounts, feeMax: null };
   return spending;
 }

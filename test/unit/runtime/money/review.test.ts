@@ -96,7 +96,6 @@ async function openMoneyHouse(dataDir: string, options: HouseOptions = {}): Prom
         script.funds = script.fundsRead ?? script.funds;
         return Promise.resolve(script.fundsRead);
       },
-      isTicketUsed: () => Promise.resolve(false),
       trouble: null,
       close: () => {},
     },

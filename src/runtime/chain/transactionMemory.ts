@@ -1,0 +1,62 @@
+/** What only this process knows of a transaction: losing it costs a broadcast. Milliseconds of a monotonic clock. */
+export type TransactionMemory = {
+  signedAt: number;
+  broadcastAt: number;
+  askedAt: number;
+  /** Since when it has been followed without a block that holds it. */
+  pendingSince: number;
+  misses: number;
+  /** The account has sent more transactions than come before this one. */
+  isNonceUsed: boolean;
+  /** Nobody has its key, and nobody waits for it any more. */
+  isReleased: boolean;
+  /** Attempts that were signed and are not known to be durable. */
+  owed: number;
+};
+
+/** {@link TransactionMemory} of the open transactions, by id. */
+export class TransactionMemories {
+  readonly #monotonicMs: () => number;
+  readonly #memories = new Map<string, TransactionMemory>();
+
+  constructor(monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
+  }
+
+  of(id: string): TransactionMemory {
+    let memory = this.#memories.get(id);
+    if (memory === undefined) {
+      const nowMs = this.#monotonicMs();
+      // After a restart: at once, because it may never have left.
+      memory = {
+        ...{
+          signedAt: nowMs,
+          pendingSince: nowMs,
+          misses: 0,
+          isNonceUsed: false,
+          isReleased: false,
+          owed: 0,
+        },
+        ...{ broadcastAt: Number.NEGATIVE_INFINITY, askedAt: Number.NEGATIVE_INFINITY },
+      };
+      this.#memories.set(id, memory);
+    }
+    return memory;
+  }
+
+  /** Whether nobody has its key, and nobody waits for it any more. */
+  isReleased(id: string): boolean {
+    return this.#memories.get(id)?.isReleased === true;
+  }
+
+  /** A block holds it, or no longer does: whoever has freed what it was for waits for it again. */
+  restart(id: string): void {
+    const memory = this.of(id);
+    memory.pendingSince = this.#monotonicMs();
+    memory.isReleased = false;
+  }
+
+  forget(isOver: (id: string) => boolean): void {
+    for (const id of this.#memories.keys()) if (isOver(id)) this.#memories.delete(id);
+  }
+}
