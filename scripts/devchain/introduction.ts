@@ -20,7 +20,7 @@ export function introduction(record: DevchainRecord, options: ChainOptions): rea
     ...commandLines(record.nodeFlags),
     "",
     ...(options.isRegistered
-      ? ["2. It is registered already, and active from the next round on. Look at it:"]
+      ? ["2. It is registered already, and active. Look at it:"]
       : [
           "2. Register it, in a third terminal; it is active from the next round on:",
           `     bun run cli register 5000 --rewardCut 10 --feeCut 95 --serviceUri https://${record.serviceAddr} -config ${config}`,

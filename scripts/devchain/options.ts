@@ -38,7 +38,7 @@ bun run devchain stream [SECONDS]     a gateway that pays the orchestrator on it
   --block-time S     seconds between blocks (1)
   --round-length N   blocks in a round (100)
   --pool N           other orchestrators in the active set (9)
-  --register         the orchestrator's account is registered already; active from the next round on
+  --register         the orchestrator's account is registered already, and active
   --no-keeper        nobody starts rounds but the first
   --json             one line of JSON in place of the text`;
 

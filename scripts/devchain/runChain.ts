@@ -48,6 +48,7 @@ async function fillChain(chain: DevChain, options: ChainOptions, serviceAddr: st
       feeShare: 50_000n,
       serviceUri: `https://${serviceAddr}`,
     });
+    await chain.nextRound();
   }
 }
 

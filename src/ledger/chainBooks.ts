@@ -162,6 +162,8 @@ class BooksWalk {
   readonly #total = new Sums();
   /** Where each round began, in the order of the chain. */
   readonly #starts: { readonly block: number; readonly round: bigint }[] = [];
+  /** The rounds that our transactions were made in, by hash: for what happened before the first round that began. */
+  readonly #planned: ReadonlyMap<string, bigint>;
   #cuts: Cuts | null;
   /** Fees of a round go by the share of its reward, once that is called. */
   #atReward: { readonly cuts: Cuts | null } | null = null;
@@ -170,6 +172,11 @@ class BooksWalk {
     this.#recipient = recipient;
     this.#period = period;
     this.#rows = reader.rounds();
+    this.#planned = new Map(
+      reader
+        .transactions()
+        .flatMap(({ hash, round }) => (hash === null || round === null ? [] : [[hash, BigInt(round)]])),
+    );
     this.#cuts = first ?? cutsOfFirstRound(reader, this.#rows);
   }
 
@@ -201,15 +208,17 @@ class BooksWalk {
     readonly faceValue: bigint;
     readonly paid: bigint;
     readonly atMs: number;
+    readonly txHash: string;
   }): void {
-    const { sender, faceValue, paid, atMs } = fee;
+    const { sender, faceValue, paid, atMs, txHash } = fee;
     const isWanted = this.#period.gateway === undefined || this.#period.gateway === sender;
     if (!this.#isWithin(atMs) || !isWanted) return;
     const { cuts } = this.#atReward ?? { cuts: this.#cuts };
     const shared = cuts === null ? null : (paid * cuts.feeShare) / million;
     const gateway = this.#income.get(sender) ?? new Sums();
     this.#income.set(sender, gateway);
-    for (const sums of [gateway, this.#sumsOf(this.#starts.at(-1)?.round ?? null), this.#total]) {
+    const round = this.#starts.at(-1)?.round ?? this.#planned.get(txHash) ?? null;
+    for (const sums of [gateway, this.#sumsOf(round), this.#total]) {
       sums.fee(faceValue, paid, shared);
     }
   }

@@ -22,7 +22,7 @@ import type { Edge } from "../runtime/ports.ts";
 import type { Hex } from "../shared/brand.ts";
 import { errorText } from "../shared/errors.ts";
 import { type Account, type AskForPassword, openAccount } from "./openAccount.ts";
-import { transactionState } from "./operatorTransactions.ts";
+import { patientLook, transactionState } from "./operatorTransactions.ts";
 
 /*
  * Who sends for a command: the node that runs on the data folder, or, when none does, a transaction desk of the
@@ -249,7 +249,7 @@ function openDesk({ settings, account, log, options, stalled, onFault }: DeskPar
       failIfFaulty: () => void,
     ): Promise<Outcome> => {
       const untilMs = monotonicMs() + timeoutMs;
-      const first = (await look()) ?? (await look());
+      const first = await patientLook(look, sleep);
       if (first === null) {
         const why = view.lookTrouble ?? view.trouble ?? "no endpoint answers";
         return { type: "refused", text: `The chain cannot be read now: ${why}` };

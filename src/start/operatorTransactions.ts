@@ -17,7 +17,12 @@ export type OperatorTransactionsParts = {
   readonly committed: () => Promise<void>;
   /** Something is under way: the chain is to be looked at soon. */
   readonly onPlanned: () => void;
+  readonly sleep?: (ms: number) => Promise<void>;
 };
+
+/** A chain that cannot be read is looked at again so often, with a breath between, before an order is refused. */
+const looksMax = 4;
+const breathMs = 1_000;
 
 /** Gas for a call whose gas nobody has named: more than any action of an operator needs. */
 const gasAmple = 1_500_000n;
@@ -27,7 +32,7 @@ export function operatorTransactions(parts: OperatorTransactionsParts): Operator
   return {
     token: parts.token,
     submit: async ({ from, to, data, value, gasLimit, subject }) => {
-      const look = await parts.look();
+      const look = await patientLook(parts.look, parts.sleep ?? Bun.sleep);
       if (look === null) return { type: "refused", text: "The chain cannot be read now." };
       const account = from ?? parts.account;
       // Whoever was told of a time-out, or of nothing, and asks again, must not pay twice.
@@ -58,6 +63,18 @@ export function operatorTransactions(parts: OperatorTransactionsParts): Operator
     },
     state: (id) => transactionState(parts.reader, id),
   };
+}
+
+/** Null: the chain could not be read for a few seconds. */
+export async function patientLook(
+  look: () => Promise<ChainLook | null>,
+  sleep: (ms: number) => Promise<void>,
+): Promise<ChainLook | null> {
+  for (let tries = 1; ; tries += 1) {
+    const seen = await look();
+    if (seen !== null || tries === looksMax) return seen;
+    await sleep(breathMs);
+  }
 }
 
 /** How far a transaction is, by the log; null when the log has none of that id. */

@@ -86,6 +86,8 @@ export class LedgerChain {
   readonly #blocks: Block[] = [];
   readonly #mined = new Map<Hex, MinedTransaction>();
   readonly #pool = new Map<Hex, Waiting>();
+  /** Accounts whose transactions no block takes, until a moment of virtual time; `isDeaf`: no pool keeps them either. */
+  readonly #held = new Map<Hex, { readonly untilMs: number; readonly isDeaf: boolean }>();
   /** The first block that could hold it. */
   readonly #takenAt = new Map<Hex, bigint>();
   /** Re-orgs: from which block on hashes are others, in the order in which they came. */
@@ -226,6 +228,10 @@ export class LedgerChain {
         this.replaced += 1;
       }
     }
+    if (isOurs && this.#isHeld(from, true)) {
+      this.drops.push(this.#time.nowMs);
+      return { type: "sent" };
+    }
     // It is taken, and lost: the node that took it forgets it.
     if (isOurs && this.dropNext > 0) {
       this.dropNext -= 1;
@@ -278,10 +284,35 @@ export class LedgerChain {
     });
   }
 
-  /** The pool forgets everything of ours that it holds. */
-  dropAll(): void {
+  /** No block takes what an account of ours sends, for a while. `isDeaf`: no pool keeps it either, nor what it holds. */
+  hold(account: Hex, forMs: number, isDeaf: boolean): void {
+    this.#held.set(account, { untilMs: this.#time.nowMs + forMs, isDeaf });
+    if (isDeaf) this.dropAll(account);
+    this.#time.schedule(forMs + 1, this.#owner, () => {
+      this.#plan();
+      this.onMoved();
+    });
+  }
+
+  /** Ends every {@link hold}. */
+  letGo(): void {
+    this.#held.clear();
+    this.#plan();
+  }
+
+  isHeld(account: Hex): boolean {
+    return this.#isHeld(account);
+  }
+
+  #isHeld(account: Hex, isDeaf = false): boolean {
+    const held = this.#held.get(account);
+    return held !== undefined && this.#time.nowMs < held.untilMs && (held.isDeaf || !isDeaf);
+  }
+
+  /** The pool forgets everything of ours that it holds, or that of one account. */
+  dropAll(account: Hex | null = null): void {
     for (const { transaction } of [...this.#pool.values()]) {
-      if (!transaction.isOurs) continue;
+      if (!transaction.isOurs || (account !== null && transaction.from !== account)) continue;
       this.#pool.delete(transaction.hash);
       this.drops.push(this.#time.nowMs);
     }
@@ -371,8 +402,9 @@ export class LedgerChain {
   }
 
   /** Its turn has come, and its account can pay for it. */
-  #isPayable({ from, nonce, cap, tip, gasLimit }: LedgerTransaction): boolean {
+  #isPayable({ from, nonce, cap, tip, gasLimit, isOurs }: LedgerTransaction): boolean {
     if (nonce === null) return true;
+    if (isOurs && this.#isHeld(from)) return false;
     const fee = tip === null ? 0n : this.#baseFee;
     return (
       cap >= fee && cap >= this.#baseFee && nonce === this.nonce(from) && this.balance(from) >= gasLimit * cap

@@ -34,7 +34,7 @@ export type ProtocolTerms = {
   readonly reward: bigint;
   /** The registered account. */
   readonly orchestrator: Hex;
-  /** Who may call the reward beside it (LIP-118), or nobody. */
+  /** Who may call the reward beside it (LIP-118) at first, or nobody. */
   readonly rewardCaller: Hex | null;
 };
 
@@ -143,7 +143,7 @@ export class LedgerContracts {
   }
 
   orchestrator(store: LedgerStore, l1Block: bigint): OrchestratorStanding {
-    const { rewardCaller, reward } = this.terms;
+    const { reward } = this.terms;
     const isActive = this.isActive(store, l1Block);
     return {
       isActive,
@@ -152,9 +152,15 @@ export class LedgerContracts {
       activationRound: store.get("activationRound"),
       deactivationRound: deactivationRound(store),
       stake: 1_000_000n * 10n ** 18n,
-      rewardCaller,
+      rewardCaller: this.rewardCaller(store),
       rewardForecast: isActive ? reward : 0n,
     };
+  }
+
+  /** Whom the orchestrator has named to call its reward, at last. */
+  rewardCaller(store: LedgerStore): Hex | null {
+    const named = store.get("rewardCaller");
+    return named === 0n ? this.terms.rewardCaller : `0x${named.toString(16).padStart(40, "0")}`;
   }
 
   isActive(store: LedgerStore, l1Block: bigint): boolean {
@@ -227,7 +233,8 @@ export class LedgerContracts {
   }
 
   #reward(path: RewardPath, { store, from, l1Block, log }: CallContext): void {
-    const { orchestrator, rewardCaller, reward } = this.terms;
+    const { orchestrator, reward } = this.terms;
+    const rewardCaller = this.rewardCaller(store);
     this.#requireRound(store, l1Block);
     if (path.type === "own") require(from === orchestrator, "caller must be an active transcoder");
     else require(from === rewardCaller && path.orchestrator === orchestrator, "caller must be reward caller");

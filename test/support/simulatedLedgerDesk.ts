@@ -6,7 +6,7 @@ import type {
   LogRange,
   Payable,
   PoolHint,
-  Receipt,
+  ReceiptWord,
   RedeemableTicket,
   RewardPath,
   RoundWord,
@@ -14,6 +14,7 @@ import type {
   Simulation,
   TransactionSigner,
   UnsignedTransaction,
+  Voices,
 } from "../../src/runtime/chainPorts.ts";
 import { assert } from "../../src/shared/assert.ts";
 import type { Hex } from "../../src/shared/brand.ts";
@@ -45,6 +46,10 @@ export class LedgerWeather {
   arrives = 0.5;
   /** Chance that a gas limit leaves no room for what a new round costs. */
   tightGas = 0;
+  /** Chance that an endpoint answers with garbage when it is asked for receipts. */
+  garbage = 0;
+  /** Receipts that cannot be read, until a moment; `isForTwo`: no two endpoints can read them either. */
+  readonly unreadable = new Map<Hex, { readonly untilMs: number; readonly isForTwo: boolean }>();
   /** Blocks of logs that a provider gives at a time. */
   logBlocksMax = 10_000n;
   duplicateLogs = 0;
@@ -61,6 +66,11 @@ export class LedgerWeather {
     return nowMs < this.downUntilMs;
   }
 
+  isUnreadable(hash: Hex, voices: Voices, nowMs: number): boolean {
+    const found = this.unreadable.get(hash);
+    return found !== undefined && nowMs < found.untilMs && (voices === "one" || found.isForTwo);
+  }
+
   isLagging(nowMs: number): boolean {
     return nowMs < this.lagUntilMs;
   }
@@ -69,6 +79,8 @@ export class LedgerWeather {
 export type LedgerDeskOptions = {
   readonly time: SimulatedTime;
   readonly chance: Chance;
+  /** Decides what {@link chance} does not: so that it draws the same whether or not there is such a fault. */
+  readonly faults: Chance;
   readonly process: Owner;
   readonly chain: LedgerChain;
   readonly weather: LedgerWeather;
@@ -186,10 +198,17 @@ export class SimulatedLedgerDesk implements ChainDesk {
     });
   }
 
-  receipts(hashes: readonly Hex[]): Promise<readonly (Receipt | null)[] | null> {
+  receipts(hashes: readonly Hex[], voices: Voices = "one"): Promise<readonly ReceiptWord[] | null> {
     return this.#read("receipts", () => {
+      const { weather, time, faults } = this.#options;
       const head = this.#head();
+      const isGarbage = weather.garbage > 0 && faults.isTrue(weather.garbage);
+      if (isGarbage) weather.count("all receipts unreadable");
       return hashes.map((hash) => {
+        if (isGarbage || weather.isUnreadable(hash, voices, time.nowMs)) {
+          weather.count(`receipt unreadable for ${voices}`);
+          return "unreadable";
+        }
         const receipt = this.#options.chain.receipt(hash);
         return receipt === null || receipt.block > head ? null : receipt;
       });

@@ -12,6 +12,7 @@ import {
   mayStillMove,
   type OpenTransaction,
   type TransactionOwner,
+  unreadText,
 } from "./transactionTypes.ts";
 import { isForEver, paidAmount, sendersRefusal } from "./redemptionVerdict.ts";
 
@@ -309,14 +310,16 @@ export class RedemptionDesk {
 
   /** The broker would not take this ticket now. True: it says for the second time that it never will. */
   #refused(hash: Hex, reason: string, look: ChainLook): boolean {
-    const { monotonicMs } = this.#options;
+    const { monotonicMs, transactions } = this.#options;
     const nowMs = monotonicMs();
     const before = this.#retry.get(hash);
     const waitMs = Math.min(before === undefined ? retryMs : before.waitMs * 2, retryMaxMs);
     this.#retry.set(hash, { atMs: nowMs + waitMs, waitMs });
     if (reason.includes("ticket is used")) {
-      // Perhaps by one of ours that was released: its receipt says so at the next look, and how much it brought.
-      if (this.#isInSent(hash) && waitMs < retryMaxMs) return false;
+      // Perhaps by one of ours that was released: its receipt says so at the next look, and how much it brought. One
+      // that cannot be read is waited for until the ticket is over.
+      const inSent = this.#sentWith(hash);
+      if (inSent !== null && (waitMs < retryMaxMs || transactions.isUnread(inSent.id))) return false;
       this.#pay(hash, { transaction: null, txHash: null, block: look.block, amount: null });
       return false;
     }
@@ -367,6 +370,9 @@ export class RedemptionDesk {
     released: (transaction) => {
       const { id, context } = transaction;
       for (const hash of context.tickets) this.#return(hash, id, "cancelled", keylessText(transaction));
+    },
+    unread: ({ id, context }) => {
+      for (const hash of context.tickets) this.#return(hash, id, "cancelled", unreadText);
     },
     // What is in another transaction by now is done without it.
     isUseful: ({ id, context }) =>
@@ -484,9 +490,9 @@ export class RedemptionDesk {
     return snapshot?.matches("won") === true;
   }
 
-  #isInSent(hash: Hex): boolean {
+  #sentWith(hash: Hex): OpenTransaction | null {
     const open = this.#options.transactions.open();
-    return open.some(({ state, context }) => state === "sent" && context.tickets.includes(hash));
+    return open.find(({ state, context }) => state === "sent" && context.tickets.includes(hash)) ?? null;
   }
 
   #context(hash: Hex): TicketContext | null {

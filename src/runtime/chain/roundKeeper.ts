@@ -1,16 +1,18 @@
 import type { RoundCommand, RoundSnapshot } from "../../actors/round/decide.ts";
 import type { LogReader } from "../../events/log/reader.ts";
 import type { Hex } from "../../shared/brand.ts";
-import type { ChainDesk, ChainLog, ChainLook, Receipt, RewardPath } from "../chainPorts.ts";
+import type { ChainDesk, ChainLook, Receipt, RewardPath } from "../chainPorts.ts";
 import type { Host, Origin } from "../host.ts";
 import { roomierGas } from "./gasRoom.ts";
+import { isInNoBlock, rewardLogged, roundOfLog } from "./rewardLogs.ts";
+import { missOf, neverDue, type PostponeCause, postponeCause, wasActive } from "./roundCauses.ts";
 import type { TransactionDesk } from "./transactionDesk.ts";
 import {
   keylessText,
   mayStillMove,
   type OpenTransaction,
-  type PlanRefusal,
   type TransactionOwner,
+  unreadText,
 } from "./transactionTypes.ts";
 
 export type RoundKeeperOptions = {
@@ -92,6 +94,7 @@ export class RoundKeeper {
   /** A reward is on its way over the end of its round: which round it was mined in, only the logs tell. */
   isAskew(look: ChainLook): boolean {
     const sent = this.#options.transactions.open().filter(({ state }) => state === "sent");
+    if (sent.some(({ id }) => this.#placing.has(id))) return true;
     return this.#open().some(
       ({ round, state, context }) =>
         round < look.round.current &&
@@ -112,7 +115,7 @@ export class RoundKeeper {
   async tick(look: ChainLook): Promise<void> {
     if (this.#opened !== look) await this.open(look);
     await this.#settleForeign(look);
-    if (this.#isSureNow) this.#settleEarlier(look);
+    if (this.#isSureNow) await this.#settleEarlier(look);
     await this.#initialize(look);
     await this.#reward(look);
   }
@@ -202,7 +205,7 @@ export class RoundKeeper {
   }
 
   /** Ends rounds that are over, once the round after them is deep enough to stay. */
-  #settleEarlier(look: ChainLook): void {
+  async #settleEarlier(look: ChainLook): Promise<void> {
     const { current } = look.round;
     for (const { round, state, context } of this.#open()) {
       if (round >= current) continue;
@@ -216,17 +219,11 @@ export class RoundKeeper {
       const seenAt = this.#seenAt.get(current) ?? look.block;
       const isOver = look.block - seenAt >= BigInt(this.#options.confirmations);
       if (state === "mined" || !isOver) continue;
-      if (state === "submitted") this.#passOn(round, context, look);
+      if (state === "submitted") await this.#passOn(round, context, look);
       else if (state === "due") this.#end(round, missOf(context));
       else if (wasActive(round, look) && this.#isWanted(look)) {
         const wasStarted = state === "initialized" || look.round.lastInitialized === round;
-        const [cause, text] = wasStarted
-          ? ([
-              "unreadable",
-              "It was never due while this node looked: the chain was silent, or rewards were off.",
-            ] as const)
-          : (["uninitialized", "Nobody started the round while the chain could be read."] as const);
-        this.#end(round, { type: "MissReward", cause, text });
+        this.#end(round, neverDue(wasStarted));
       } else {
         const cause = this.#isWanted(look) ? "inactive" : "disabled";
         this.#end(round, { type: "DropReward", cause });
@@ -238,7 +235,9 @@ export class RoundKeeper {
   async #settleForeign(look: ChainLook): Promise<void> {
     for (const { round, state, context } of this.#open()) {
       const { minedBlock, transaction } = context;
-      if (state !== "mined" || transaction !== null || minedBlock === null) continue;
+      if (state !== "mined" || minedBlock === null) continue;
+      // One of ours that was noted from its logs may never have a receipt.
+      if (transaction !== null && !this.#options.transactions.isUnread(transaction)) continue;
       if (look.orchestrator.lastRewardRound < round) this.#execute(round, { type: "UndoReward" });
       else if (look.block - minedBlock >= BigInt(this.#options.confirmations)) {
         await this.#confirmForeign(round);
@@ -259,12 +258,21 @@ export class RoundKeeper {
   }
 
   /** The round is over and its transaction is not mined: it will call the reward of the round in which it is. */
-  #passOn(round: bigint, context: RoundContext, look: ChainLook): void {
+  async #passOn(round: bigint, context: RoundContext, look: ChainLook): Promise<void> {
     const { transaction } = context;
     const { current } = look.round;
     if (transaction === null) return;
-    const open = this.#options.transactions.open().find(({ id }) => id === transaction);
+    const { transactions, reader, orchestrator, desk } = this.#options;
+    const open = transactions.open().find(({ id }) => id === transaction);
     if (open?.state === "mined") return;
+    // Its receipt may be unreadable; its logs came another way.
+    const logged = open === undefined ? null : rewardLogged(reader, orchestrator, round, open.context);
+    if (logged !== null) {
+      this.#execute(round, { type: "NoteReward", transaction, ...logged });
+      return;
+    }
+    if (open !== undefined && !transactions.isUnread(transaction) && !(await isInNoBlock(desk, open.context)))
+      return;
     const text = `The round ended before the transaction was mined; from here on it stands for round ${current}.`;
     this.#execute(round, { type: "ReturnReward", transaction, cause: "cancelled", text });
     if (this.#rewards.has(round)) this.#noteForeign(round, look);
@@ -353,8 +361,10 @@ export class RoundKeeper {
     // One that is on its way since the last round calls the reward of this one.
     const late = transactions
       .open()
-      // One of an account that called rewards before may never be mined: nobody waits for it.
+      // One of an account that called rewards before may never be mined: nobody waits for it. Nor for one whose nonce
+      // is used for good: this round had not begun.
       .filter(({ context }) => context.purpose === "reward" && context.from === from)
+      .filter(({ id }) => !transactions.isReleased(id))
       .find((open) => mayStillMove(open, look, this.#options.confirmations));
     if (late !== undefined) {
       if (late.state === "sent") {
@@ -425,6 +435,11 @@ export class RoundKeeper {
     },
     displaced: ({ id }) => this.#returned(id, "displaced", "Another transaction used its nonce."),
     released: (open) => this.#returned(open.id, "cancelled", keylessText(open)),
+    unread: ({ id }, { orchestrator: { lastRewardRound } }) => {
+      // Of a round that has its reward, the receipt says how much it was: it is waited for.
+      for (const { round } of this.#open())
+        if (round > lastRewardRound) this.#returned(id, "cancelled", unreadText, round);
+    },
     // Whatever round it is mined in, it calls the reward of that one.
     isUseful: ({ id }) =>
       this.#open().some(({ state, context }) => state === "due" || context.transaction === id),
@@ -434,16 +449,17 @@ export class RoundKeeper {
    * Whether it can be said in which round a reward was called. When rounds went by meanwhile, only the logs of the
    * chain can say that; they are waited for, but not for ever.
    */
-  #isRewardPlaced({ id }: OpenTransaction, { isSuccess, logs }: Receipt, look: ChainLook): boolean {
+  #isRewardPlaced(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): boolean {
     const { orchestrator } = this.#options;
-    const log = logs.find(({ name, account }) => name === "Reward" && account === orchestrator);
-    if (!isSuccess || log === undefined) return true;
-    const isAmbiguous = this.#open().some(
-      ({ round, state, context }) =>
-        state === "submitted" && context.transaction === id && round !== look.orchestrator.lastRewardRound,
-    );
+    const { id } = transaction;
+    const log = receipt.logs.find(({ name, account }) => name === "Reward" && account === orchestrator);
+    if (!receipt.isSuccess || log === undefined) return true;
     const looks = this.#placing.get(id) ?? 0;
-    if (!isAmbiguous || looks >= placingMax || this.#roundOf(log) !== null) {
+    if (
+      this.#placeOf(transaction, receipt, look) !== null ||
+      looks >= placingMax ||
+      roundOfLog(this.#options.reader, log, transaction.context.round) !== null
+    ) {
       this.#placing.delete(id);
       return true;
     }
@@ -451,7 +467,21 @@ export class RoundKeeper {
     return false;
   }
 
-  #rewardMined({ id, context }: OpenTransaction, receipt: Receipt, look: ChainLook): void {
+  /** The round in which a reward of ours was called, as far as the look can tell. */
+  #placeOf({ id, context }: OpenTransaction, receipt: Receipt, look: ChainLook): bigint | null {
+    const { lastRewardRound } = look.orchestrator;
+    // Not before the round that it was made for, and not after the last one that has a reward.
+    if (context.round === lastRewardRound) return lastRewardRound;
+    const isAskew = this.#open().some(
+      ({ round, state, context: held }) =>
+        state === "submitted" && held.transaction === id && round !== lastRewardRound,
+    );
+    const seenAt = this.#seenAt.get(lastRewardRound);
+    return !isAskew && seenAt !== undefined && seenAt <= receipt.block ? lastRewardRound : null;
+  }
+
+  #rewardMined(transaction: OpenTransaction, receipt: Receipt, look: ChainLook): void {
+    const { id, context } = transaction;
     const isCancel = context.attempts.find(({ hash }) => hash === receipt.hash)?.kind === "cancel";
     if (isCancel || !receipt.isSuccess) {
       if (isCancel) this.#returned(id, "cancelled", "It was replaced by one that does nothing.");
@@ -468,10 +498,11 @@ export class RoundKeeper {
     );
     // It counts for the round in which it was mined, which may be a later one than it was made for.
     const { lastRewardRound } = look.orchestrator;
-    const isClear = holders.length === 1 && holders[0]?.round === lastRewardRound;
-    const at = isClear || log === undefined ? null : this.#roundOf(log);
-    const likely = holders.find(({ round }) => round === lastRewardRound) ?? holders[0];
-    const target = at === null ? (likely ?? this.#find(lastRewardRound)) : this.#find(at);
+    const place = this.#placeOf(transaction, receipt, look);
+    const at =
+      place ?? (log === undefined ? null : roundOfLog(this.#options.reader, log, transaction.context.round));
+    const likely = holders.find(({ round }) => round === lastRewardRound) ?? holders[0] ?? null;
+    const target = at === null ? likely : this.#find(at);
     for (const { round } of holders) {
       if (round === target?.round) continue;
       const text =
@@ -488,18 +519,14 @@ export class RoundKeeper {
     });
   }
 
-  /** The round that ran when a log of ours was written; null when the watch has not come so far. */
-  #roundOf({ block, blockHash, index, transaction }: ChainLog): bigint | null {
-    const { reader } = this.#options;
-    const own = [...reader.chainLogs({ txHash: transaction })];
-    if (!own.some((row) => row.blockHash === blockHash)) return null;
-    const starts = [...reader.chainLogs({ names: ["NewRound"], toBlock: block })];
-    const last = starts.findLast((row) => BigInt(row.block) < block || row.index < index);
-    return last?.amounts[0] ?? null;
-  }
-
-  #returned(transaction: string, cause: "reverted" | "cancelled" | "displaced", text: string): void {
+  #returned(
+    transaction: string,
+    cause: "reverted" | "cancelled" | "displaced",
+    text: string,
+    only: bigint | null = null,
+  ): void {
     for (const { round, state, context } of this.#open()) {
+      if (only !== null && round !== only) continue;
       if (state !== "submitted" || context.transaction !== transaction) continue;
       this.#execute(round, { type: "ReturnReward", transaction, cause, text });
     }
@@ -513,6 +540,7 @@ export class RoundKeeper {
     confirmed: () => undefined,
     displaced: ({ id }) => this.#initializationReturned(id, "displaced"),
     released: ({ id }) => this.#initializationReturned(id, "released"),
+    unread: ({ id }) => this.#initializationReturned(id, "unread"),
     isUseful: ({ id }) =>
       this.#open().some(({ context: { isInitialized, initialization } }) => {
         return !isInitialized && (initialization === null || initialization === id);
@@ -521,7 +549,7 @@ export class RoundKeeper {
 
   #initializationReturned(transaction: string, cause: string): void {
     for (const { round, context } of this.#open()) {
-      if (context.initialization !== transaction) continue;
+      if (context.initialization !== transaction || (cause === "unread" && context.isInitialized)) continue;
       this.#execute(round, { type: "ReturnInitialization", transaction, cause });
     }
   }
@@ -565,34 +593,4 @@ export class RoundKeeper {
       .filter((round) => round !== null)
       .sort((left, right) => (left.round < right.round ? -1 : 1));
   }
-}
-
-type PostponeCause = Extract<RoundCommand, { type: "PostponeReward" }>["cause"];
-type MissCause = Extract<RoundCommand, { type: "MissReward" }>["cause"];
-
-function postponeCause({ cause }: PlanRefusal): PostponeCause {
-  return cause === "unwanted" ? "unreadable" : cause;
-}
-
-/** Whether we were active in an earlier round, as far as the last activation tells. */
-function wasActive(
-  round: bigint,
-  { orchestrator: { activationRound, deactivationRound } }: ChainLook,
-): boolean {
-  return activationRound <= round && round < deactivationRound;
-}
-
-/** Why a reward that was due all the time was not called: what stood in the way last. */
-function missOf({ cause, causeText, attempts }: RoundContext): RoundCommand {
-  const causes: readonly MissCause[] = [
-    "unreadable",
-    "paused",
-    "fee",
-    "gas-money",
-    "unauthorized",
-    "reverts",
-  ];
-  const known = causes.find((name) => name === cause) ?? (attempts === 0 ? "unreadable" : "late");
-  const text = `${attempts} transactions were made. ${causeText ?? "None of them was mined in time."}`;
-  return { type: "MissReward", cause: known, text };
 }

@@ -1,5 +1,4 @@
 import type { TransactionCommand, TransactionSnapshot } from "../../actors/transaction/decide.ts";
-import type { TransactionContext } from "../../actors/transaction/machine.ts";
 import { firstFees, raisedFees } from "../../protocol/fees.ts";
 import { assert } from "../../shared/assert.ts";
 import type { Hex } from "../../shared/brand.ts";
@@ -9,6 +8,8 @@ import { NonceBook } from "./nonceBook.ts";
 import { lower, runawayOf, smaller } from "./feeBounds.ts";
 import { TransactionMemories } from "./transactionMemory.ts";
 import {
+  isGivenUp,
+  isReceipt,
   lowerCase,
   type OpenTransaction,
   type PlanRefusal,
@@ -47,6 +48,8 @@ const watchedMax = 100;
  * that its nonce is unused, what it was for may be done by another key. Milliseconds.
  */
 const keylessMs = 300_000;
+/** A receipt that two endpoints cannot read is asked for ever less often, down to this. Milliseconds. */
+const unreadAskMs = 60_000;
 /** One of those that nobody has any use for is still asked for so often, for the books. Milliseconds. */
 const uselessAskMs = 600_000;
 
@@ -120,11 +123,16 @@ export class TransactionDesk {
   }
 
   /**
-   * Nobody has the key of a transaction, and no block took it for a while: it is followed on, but nobody need wait for
-   * it.
+   * Nobody has the key of a transaction, and no block took it for a while; or its nonce is used for good and its receipt
+   * cannot be read: it is followed on, but nobody need wait for it.
    */
   isReleased(id: string): boolean {
     return this.#memory.isReleased(id);
+  }
+
+  /** Its nonce is used for good, and its receipt cannot be read. */
+  isUnread(id: string): boolean {
+    return this.#memory.isUnread(id);
   }
 
   /** One that is mined is asked for when it may be final, and now and then in case a re-org took it back. */
@@ -133,8 +141,9 @@ export class TransactionDesk {
     const memory = this.#memory.of(transaction.id);
     const nowMs = this.#options.monotonicMs();
     if (transaction.state === "sent" || mined === null) {
-      if (this.#isUseful(transaction)) return true;
-      if (nowMs - memory.askedAt < uselessAskMs) return false;
+      const unreadMs = Math.min(unreadAskMs, (nowMs - (memory.unreadSince ?? nowMs)) / 20);
+      const restMs = this.#isUseful(transaction) ? unreadMs : uselessAskMs;
+      if (nowMs - memory.askedAt < restMs) return false;
     } else {
       const isDeep = look.block - mined.block >= BigInt(this.#options.confirmations);
       if (!isDeep && look.block >= mined.block && nowMs - memory.askedAt < minedAskMs) return false;
@@ -310,11 +319,17 @@ export class TransactionDesk {
       const found = agreed?.find(isReceipt);
       if (found !== undefined && found.block <= look.block) this.#mined(transaction, found, look);
       else if (agreed?.every((word) => word === null) === true) this.#displaced(transaction, deep.mined);
+      else if (agreed?.some((word) => word === "unreadable") === true) {
+        memory.isReleased = true;
+        memory.unreadSince ??= monotonicMs();
+        this.#owner(context.purpose).unread?.(transaction, look);
+      }
       return;
     }
     memory.misses = 0;
     const nowMs = monotonicMs();
     const isOurs = this.#options.signer.accounts.includes(context.from);
+    if (memory.unreadSince !== null) this.#memory.restart(id);
     if (!isOurs && nowMs - memory.pendingSince >= keylessMs) {
       memory.isReleased = true;
       this.#owner(context.purpose).released?.(transaction);
@@ -461,11 +476,12 @@ export class TransactionDesk {
     const { desk, monotonicMs, rawOf } = this.#options;
     const next = this.#nonces.next(account);
     const mine = this.open().filter(({ context }) => context.from === account);
-    const first = mine[0]?.context.nonce ?? next;
     if (next === 0 || mine.some(({ state }) => state === "mined")) return;
     if (mine.length === 0 && !this.#behindSince.has(account) && look.block % 32n !== 0n) return;
     const counted = await this.#nonces.count(account);
     if (counted === null) return;
+    // Those before it are mined, whether or not their receipts can be read.
+    const first = mine.find(({ context }) => context.nonce >= counted.mined)?.context.nonce ?? next;
     if (counted.mined >= first) {
       this.#behindSince.delete(account);
       return;
@@ -569,18 +585,6 @@ export class TransactionDesk {
     if (snapshot === null) return null;
     return { id, state: snapshot.matches("mined") ? "mined" : "sent", context: snapshot.context };
   }
-}
-
-/**
- * Whether it was cancelled for good. A reward never is: one that outlived its round calls the reward of the next, and
- * was perhaps given up for reasons of the round before.
- */
-function isGivenUp({ purpose, attempts }: TransactionContext): boolean {
-  return purpose !== "reward" && attempts.at(-1)?.kind === "cancel";
-}
-
-function isReceipt(word: ReceiptWord): word is Receipt {
-  return word !== null && word !== "unreadable";
 }
 
 /** What the transaction machine asks of the host. A restart broadcasts by itself: nothing is owed. */

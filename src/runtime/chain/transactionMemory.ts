@@ -8,8 +8,10 @@ export type TransactionMemory = {
   misses: number;
   /** The account has sent more transactions than come before this one. */
   isNonceUsed: boolean;
-  /** Nobody has its key, and nobody waits for it any more. */
+  /** Nobody waits for it any more: nobody has its key, or its receipt cannot be read. */
   isReleased: boolean;
+  /** Since when its nonce is used for good and its receipt cannot be read; null = that is not so. */
+  unreadSince: number | null;
   /** Attempts that were signed and are not known to be durable. */
   owed: number;
 };
@@ -35,6 +37,7 @@ export class TransactionMemories {
           misses: 0,
           isNonceUsed: false,
           isReleased: false,
+          unreadSince: null,
           owed: 0,
         },
         ...{ broadcastAt: Number.NEGATIVE_INFINITY, askedAt: Number.NEGATIVE_INFINITY },
@@ -44,9 +47,14 @@ export class TransactionMemories {
     return memory;
   }
 
-  /** Whether nobody has its key, and nobody waits for it any more. */
+  /** Whether nobody waits for it any more. */
   isReleased(id: string): boolean {
     return this.#memories.get(id)?.isReleased === true;
+  }
+
+  /** Whether its nonce is used for good, and its receipt cannot be read. */
+  isUnread(id: string): boolean {
+    return (this.#memories.get(id)?.unreadSince ?? null) !== null;
   }
 
   /** A block holds it, or no longer does: whoever has freed what it was for waits for it again. */
@@ -54,6 +62,7 @@ export class TransactionMemories {
     const memory = this.of(id);
     memory.pendingSince = this.#monotonicMs();
     memory.isReleased = false;
+    memory.unreadSince = null;
   }
 
   forget(isOver: (id: string) => boolean): void {

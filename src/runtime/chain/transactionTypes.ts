@@ -5,6 +5,7 @@ import type {
   ChainDesk,
   ChainLook,
   Receipt,
+  ReceiptWord,
   SignedTransaction,
   TransactionSigner,
 } from "../chainPorts.ts";
@@ -38,6 +39,11 @@ export type TransactionOwner = {
   confirmed(transaction: OpenTransaction): void;
   displaced(transaction: OpenTransaction): void;
   released?(transaction: OpenTransaction): void;
+  /**
+   * At each look: its nonce is used for good, and nobody can read the receipt. Whatever it was for that the chain does
+   * not show as done, it has not done.
+   */
+  unread?(transaction: OpenTransaction, look: ChainLook): void;
   /** False: nothing of what a released one was for is left to be done by it. */
   isUseful?(transaction: OpenTransaction): boolean;
   /** True when nothing would be gained by having it mined: it is replaced by one that does nothing. */
@@ -99,6 +105,22 @@ export const silentOwner: TransactionOwner = {
 /** Why a transaction was released, for people. */
 export function keylessText({ context: { from } }: OpenTransaction): string {
   return `No block took it, and this node has no key for ${from} to raise it with.`;
+}
+
+/** Why a transaction is given up whose receipt cannot be read, for people. */
+export const unreadText = "Its nonce is used, and no two endpoints can say by what.";
+
+/**
+ * Whether it was cancelled for good. A reward never is: one that outlived its round calls the reward of the next, and
+ * was perhaps given up for reasons of the round before.
+ */
+export function isGivenUp({ purpose, attempts }: TransactionContext): boolean {
+  return purpose !== "reward" && attempts.at(-1)?.kind === "cancel";
+}
+
+/** Whether a receipt was read. */
+export function isReceipt(word: ReceiptWord): word is Receipt {
+  return word !== null && word !== "unreadable";
 }
 
 /** Whether it may still be mined, or mined again: one that is as deep as it need be is waited for by nobody. */

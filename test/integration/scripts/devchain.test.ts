@@ -91,6 +91,17 @@ test("a chain in an initialised round, keys that open, settings that the node re
     BigInt(String(await callRpc(record.url, "eth_call", [{ to, data: "0x8807f36e" }, "latest"])));
   const first = await round();
   expect(first).toBeGreaterThan(0n);
+  // Registered in an earlier round: gateways are served at once.
+  const bonding = await callRpc(record.url, "eth_call", [
+    { to: record.controller, data: `0xe16c7d98${keccak256(stringToHex("BondingManager")).slice(2)}` },
+    "latest",
+  ]);
+  const isActive = `${keccak256(stringToHex("isActiveTranscoder(address)")).slice(0, 10)}${record.orchestrator.account.slice(2).padStart(64, "0")}`;
+  const active = await callRpc(record.url, "eth_call", [
+    { to: `0x${String(bonding).slice(-40)}`, data: isActive },
+    "latest",
+  ]);
+  expect(BigInt(String(active))).toBe(1n);
   // The keeper starts the next one.
   await eventually("the next round", async () => ((await round()) > first ? true : null), startMs);
 

@@ -7,7 +7,7 @@ import { verify } from "../../../src/replay/verify.ts";
 import type { Hex } from "../../../src/shared/brand.ts";
 import type { MinedTransaction } from "../../support/simulatedLedgerChain.ts";
 import { Windows } from "./windows.ts";
-import type { LedgerWorld } from "./world.ts";
+import { keylessMs, type LedgerWorld } from "./world.ts";
 
 /*
  * What must hold when the last fault is long over, read from the log alone and from the chain, which is the truth: the
@@ -16,6 +16,8 @@ import type { LedgerWorld } from "./world.ts";
 
 type Fields = Readonly<Record<string, unknown>> & AnyEvent;
 
+/** An endpoint may lag so far behind. */
+const staleMs = 20 * 60_000;
 /** Rounds that may still be open: the current one, and the one before while its successor is young. */
 const openRoundsMax = 2;
 
@@ -85,7 +87,11 @@ export class LedgerChecker {
         if (new Set(call.tickets).size !== call.tickets.length) this.#problem(`${hash} holds a ticket twice`);
         for (const ticket of call.tickets) {
           const first = paidBy.get(ticket);
-          if (isOurs && first?.transaction.isOurs) {
+          const isAgain = isOurs && first?.transaction.isOurs === true;
+          if (first !== undefined && this.#isRedeemedIn(mined, ticket))
+            this.#problem(`${ticket} was paid twice`);
+          if (isAgain && this.#isLate(first, mined)) this.#count("ticket sent with two keys, paid once");
+          else if (isAgain) {
             this.#problem(
               `ticket ${ticket} was redeemed by ${first.transaction.hash} and sent again in ${hash}`,
             );
@@ -100,12 +106,36 @@ export class LedgerChecker {
         this.#count("rounds that we started");
       if (call.type !== "reward") continue;
       const first = rewardedBy.get(round);
-      if (isOurs && first?.transaction.isOurs) {
+      const isAgain = isOurs && first?.transaction.isOurs === true;
+      // The one that was left over from an earlier round is not waited for.
+      if (isAgain && this.#isLate(first, mined, true))
+        this.#count("reward called with two keys, minted once");
+      else if (isAgain) {
         this.#problem(`round ${round} was rewarded by ${first.transaction.hash} and called again in ${hash}`);
       }
       if (isOurs && !mined.receipt.isSuccess) this.#count(`our reward reverted: ${mined.reason}`);
       if (mined.receipt.isSuccess) rewardedBy.set(round, mined);
     }
+  }
+
+  /**
+   * Two of ours for the same thing: only when they were sent with two keys, and when the one or the other had waited
+   * for five minutes without its key.
+   */
+  #isLate(first: MinedTransaction, second: MinedTransaction, isOfRound = false): boolean {
+    if (first.transaction.from === second.transaction.from) return false;
+    const [left, right] = [this.#signedAt(first), this.#signedAt(second)];
+    // Nobody would have sent what the chain showed as done.
+    if (right > first.atMs + staleMs) return false;
+    const { chain } = this.#world;
+    const roundOf = (ms: number): bigint => this.#roundAt(chain.blockAt(ms));
+    if (isOfRound && roundOf(left) !== roundOf(right)) return true;
+    return Math.abs(left - right) >= keylessMs;
+  }
+
+  /** Virtual milliseconds at which the log first knew of a transaction. */
+  #signedAt({ transaction: { from, nonce } }: MinedTransaction): number {
+    return this.#world.plannedAt.get(`${from}/${nonce}`) ?? 0;
   }
 
   #isRedeemedIn({ receipt }: MinedTransaction, hash: Hex): boolean {
@@ -252,7 +282,8 @@ export class LedgerChecker {
     }
     // What was before the last activation, the chain does not tell: only who was there knows.
     const isUnknown = this.#world.chain.store.get("activationRound") > round;
-    const isDue = climate.caller !== "stranger" && !known.has("inactive") && !isUnknown;
+    const isOurs = climate.caller !== "stranger" && !known.has("unauthorized");
+    const isDue = isOurs && !known.has("inactive") && !isUnknown;
     if (end.type === "RewardNotDue" && isDue) {
       this.#problem(
         `round ${round} was not due (${end["cause"]}), but we were active: ${this.#storyOf(round)}`,
@@ -283,18 +314,30 @@ export class LedgerChecker {
       );
       if (end === undefined) {
         const { purpose } = events[0] as unknown as TransactionContext;
-        this.#problem(
-          `transaction ${id} (${purpose}) has not ended: ${events.map(({ type }) => type).slice(-8)}`,
-        );
+        if (this.#isStuck(id)) this.#count("transactions of keys that are gone, in no block");
+        else
+          this.#problem(
+            `transaction ${id} (${purpose}) has not ended: ${events.map(({ type }) => type).slice(-8)}`,
+          );
       } else if (end.type === "TransactionConfirmed") logged += end["fee"] as bigint;
     }
     if (logged !== truth) this.#problem(`gas cost ${truth} wei on the chain and ${logged} by the log`);
   }
 
+  /** Nobody has its key, and no block ever took it or another in its place. */
+  #isStuck(id: string): boolean {
+    const { chain, keys } = this.#world;
+    const [from, nonce] = id.split("/") as [Hex, string];
+    return !keys.includes(from) && chain.nonce(from) <= Number.parseInt(nonce, 10);
+  }
+
   /** No gap outlives recovery, and nothing of ours waits behind one. */
   #checkNonces(): void {
-    const { chain, keys } = this.#world;
-    for (const account of keys) {
+    const { chain, everKeys, keys, process } = this.#world;
+    const open = process?.office.transactions.open() ?? [];
+    for (const account of everKeys) {
+      // What nobody can raise may wait for ever.
+      if (!keys.includes(account) && open.some(({ context }) => context.from === account)) continue;
       const mined = chain.nonce(account);
       const pending = chain.pendingNonce(account);
       if (pending !== mined)
@@ -356,7 +399,8 @@ export class LedgerChecker {
     const open = [...process.host.idsOf("round")].length;
     if (open > openRoundsMax) this.#problem(`${open} rounds are open`);
     const others = process.host.openCount - open;
-    // The wallets and the watch; tickets and transactions have ended.
-    if (others > this.#world.keys.length + 1) this.#problem(`${others} entities are open`);
+    // The wallets and the watch; tickets and transactions have ended, but for those that nobody can raise.
+    const stuck = process.office.transactions.open().filter(({ id }) => this.#isStuck(id));
+    if (others > this.#world.everKeys.size + 1 + stuck.length) this.#problem(`${others} entities are open`);
   }
 }

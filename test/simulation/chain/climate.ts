@@ -1,5 +1,5 @@
 import type { LedgerTerms } from "../../support/simulatedLedgerChain.ts";
-import type { Chance } from "../../support/simulatedTime.ts";
+import { Chance } from "../../support/simulatedTime.ts";
 
 /*
  * What kind of time a node lives through. Every seed has one main trouble, so that a seed that breaks says what broke
@@ -12,7 +12,12 @@ export const climateKinds = [
   ...(["gateways", "paused", "poison", "mixed"] as const),
 ] as const;
 
-export type ClimateKind = (typeof climateKinds)[number];
+/** Kinds that came later: they take seeds from the others, which otherwise stay what they were. */
+const laterKinds = ["keys", "unreadable receipts", "keys and receipts"] as const;
+
+export const allClimateKinds = [...climateKinds, ...laterKinds] as const;
+
+export type ClimateKind = (typeof allClimateKinds)[number];
 
 export type ChainClimate = {
   readonly kind: ClimateKind;
@@ -46,6 +51,19 @@ export type ChainClimate = {
   readonly aimed: Readonly<Partial<Record<AimedTrouble, number>>>;
   /** Chance that a redemption gets too little gas for all that it holds. */
   readonly tightGas: number;
+  readonly faults: LaterFaults;
+};
+
+/** Faults that came later, with a chance of their own. */
+export type LaterFaults = {
+  /** Chance with every transaction of ours that a pool or a block takes that its receipt cannot be read for a while. */
+  readonly unreadable: number;
+  /** How often an endpoint answers with garbage for receipts for a while. */
+  readonly garbage: number;
+  /** How often the node starts again with other keys, at any time. */
+  readonly keys: number;
+  /** Chance of that with every transaction of ours that a pool takes. */
+  readonly aimedKeys: number;
 };
 
 /** Troubles that come when they hurt most. */
@@ -119,6 +137,12 @@ const usual: Readonly<Record<ClimateKind, Partial<Record<Trouble, number>>>> = {
   },
   paused: { pause: 3, crash: 1, burst: 1 },
   poison: { burst: 4, drain: 2, crash: 2, hold: 4 },
+  keys: { crash: 3, "long crash": 0.5, "gas walk": 4, "gas spike": 0.5, "late start": 1, burst: 2 },
+  "unreadable receipts": { "re-org": 3, crash: 3, "gas walk": 4, "late start": 1, pause: 0.5, burst: 2 },
+  "keys and receipts": {
+    ...{ "re-org": 2, crash: 3, "long crash": 0.5, "gas walk": 4, "foreign nonce": 1, "late start": 1 },
+    ...{ outage: 0.5, pause: 0.5, drain: 2, flaky: 0.5, "silent broadcasts": 0.5, drop: 1, burst: 2 },
+  },
   mixed: {
     ...{ outage: 0.5, "rollover outage": 1, "single failure": 4, stale: 1, slow: 1, flaky: 1 },
     ...{ "silent broadcasts": 1, "gas spike": 0.5, "gas walk": 4, "re-org": 3, storm: 0.3, drop: 3 },
@@ -129,9 +153,33 @@ const usual: Readonly<Record<ClimateKind, Partial<Record<Trouble, number>>>> = {
   },
 };
 
-export function climateOf(seed: number, chance: Chance): ChainClimate {
-  const kind =
+/** Draws the faults that came later, so that the other chance draws the same without them. */
+export function faultsOf(seed: number): Chance {
+  return new Chance(seed ^ 0x6b657973);
+}
+
+export function kindOf(seed: number, faults: Chance): ClimateKind {
+  const usually =
     seed % 4 === 0 ? "mixed" : (climateKinds[Math.floor(seed / 4) % climateKinds.length] ?? "mixed");
+  return faults.isTrue(0.15) ? faults.pick(laterKinds) : usually;
+}
+
+function laterFaultsOf(kind: ClimateKind, faults: Chance): LaterFaults {
+  const hasKeys = kind === "keys" || kind === "keys and receipts";
+  const hasReceipts = kind === "unreadable receipts" || kind === "keys and receipts";
+  // A little of everything, in some of them.
+  const isMixed = kind === "mixed" && faults.isTrue(0.3);
+  return {
+    unreadable: hasReceipts ? faults.pick([0.1, 0.3, 0.6]) : isMixed ? 0.03 : 0,
+    garbage: hasReceipts ? 4 : isMixed ? 0.5 : 0,
+    keys: hasKeys ? faults.between(1, 3) : isMixed ? 0.5 : 0,
+    aimedKeys: hasKeys ? faults.pick([0.05, 0.15, 0.3]) : isMixed ? 0.02 : 0,
+  };
+}
+
+/** `faults` draws what came later. */
+export function climateOf(seed: number, chance: Chance, faults: Chance): ChainClimate {
+  const kind = kindOf(seed, faults);
   const isArbitrum = chance.isTrue(0.5);
   const blocksPerL1 = isArbitrum ? 48n : 1n;
   // Deep enough for the deepest re-org; Arbitrum's blocks are a quarter of a second each.
@@ -167,5 +215,6 @@ export function climateOf(seed: number, chance: Chance): ChainClimate {
     often: { ...nothing, ...usual[kind] },
     aimed: aimed[kind] ?? {},
     tightGas: kind === "poison" || kind === "mixed" ? chance.pick([0, 0.1, 0.4]) : 0,
+    faults: laterFaultsOf(kind, faults),
   };
 }

@@ -24,6 +24,12 @@ const knownSeeds: Readonly<Record<number, string>> = {
   30416: "a reward that its pool did not take yet was given up for good",
   30684: "somebody else's reward moved to a later block, and the books no longer knew it",
   61580: "while it was unclear which round a reward was for, the next round's was not called",
+  90022:
+    "a reward whose receipt could not be read kept the next rounds' waiting, and was booked to one of them",
+  701330: "a reward of four rounds ago, whose receipt could be read at last, was booked to the current round",
+  301639: "a reward whose receipt could not be read was called missed after a restart",
+  500512: "behind a transaction whose receipt could not be read, a nonce that nobody used was not seen",
+  600644: "a reward whose receipt nobody had asked for since its round was called missed",
   30904: "after rounds that nobody watched, a reward was booked to the wrong one",
 };
 
@@ -74,6 +80,8 @@ const wanted = [
   ...["RedemptionPostponed", "batch mined", "single redemption mined", "redeemed by others"],
   ...["tickets that could be redeemed", "rewards that had to be called", "rounds that we started"],
   ...["RewardConfirmed", "RewardUndone", "RewardReturned", "RewardPostponed", "RewardMissed", "RewardNotDue"],
+  ...["unreadable receipt", "garbage receipts", "receipt unreadable for quorum", "all receipts unreadable"],
+  ...["other keys: both", "other keys: redeemer", "other keys: caller", "keys that were there before"],
   ...["InitializationSubmitted", "missed: unreadable", "missed: uninitialized", "missed: gas-money"],
 ] as const;
 

@@ -2,6 +2,7 @@ import type { Hex } from "../../../src/shared/brand.ts";
 import type { AimedTrouble, Trouble } from "./climate.ts";
 import { troubles } from "./climate.ts";
 import { redeemGas } from "./process.ts";
+import { LaterTroubles } from "./laterTroubles.ts";
 import type { LedgerWorld } from "./world.ts";
 
 const minute = 60_000;
@@ -27,15 +28,23 @@ export class Troubles {
   #downUntilMs = 0;
   #isOver = false;
   #names = 0;
+  readonly #later: LaterTroubles;
 
   constructor(world: LedgerWorld) {
     this.#world = world;
+    this.#later = new LaterTroubles(world, {
+      count: (what) => this.#count(what),
+      crash: () => this.#crash(),
+    });
   }
 
   /** Draws the time from now to `endMs`. */
   begin(endMs: number): void {
     const { chance, climate, chain } = this.#world;
-    chain.onOurs = (what, { from }) => this.#aim(what, from);
+    chain.onOurs = (what, { from, hash }) => {
+      this.#aim(what, from);
+      this.#later.aim(what, from, hash);
+    };
     // Whatever goes wrong while nothing is under way does no harm: half of it comes when something is.
     const busy = this.#boundaries(endMs);
     for (let left = climate.tickets; left > 0; left--) busy.push(this.#plan(chance.next() * endMs, 1));
@@ -54,6 +63,7 @@ export class Troubles {
         this.#at(chance.isTrue(0.5) ? Math.min(endMs, Math.max(0, atMs)) : chance.next() * endMs, trouble);
       }
     }
+    this.#later.begin(endMs, busy);
   }
 
   /** What comes when it hurts most: with a transaction on its way, or just mined. */
@@ -87,6 +97,7 @@ export class Troubles {
   end(): void {
     const { weather, chain, climate, disk, process, held } = this.#world;
     this.#isOver = true;
+    this.#later.end();
     this.#crashIn = null;
     this.#crashesLeft = 0;
     this.#downUntilMs = 0;
@@ -108,8 +119,8 @@ export class Troubles {
   }
 
   #mend(): void {
-    const { chain, keys, richBalance } = this.#world;
-    for (const account of keys) this.#world.setBalance(account, richBalance);
+    const { chain, everKeys, richBalance } = this.#world;
+    for (const account of everKeys) this.#world.setBalance(account, richBalance);
     chain.act(({ store }) => store.put("paused", 0n), chain.contracts.terms.orchestrator);
     this.#activate();
     this.#world.stir();

@@ -1,6 +1,7 @@
+import type { RoundSnapshot } from "../../../src/actors/round/decide.ts";
 import type { Hex } from "../../../src/shared/brand.ts";
 import { redeemGas } from "./process.ts";
-import type { LedgerWorld, WorldTicket } from "./world.ts";
+import { keylessMs, type LedgerWorld, type WorldTicket } from "./world.ts";
 
 /*
  * What the node can be held to: how long, without a break, everything was there that a reward, a start of a round or a
@@ -12,8 +13,8 @@ const ticketMs = 60 * 60_000;
 /** Gas that an account must be able to pay for at the price of the moment: everything that may be under way. */
 const gasAtHand = 20_000_000n;
 
-/** Since when all conditions of something hold; null = they do not. */
-type Since = { sinceMs: number | null };
+/** Since when all conditions of something hold; null = they do not. How much longer it may take, for this once. */
+type Since = { sinceMs: number | null; moreMs?: number };
 
 export class Windows {
   /** Rounds whose reward must have been called. */
@@ -62,14 +63,23 @@ export class Windows {
     const isInitialized = chain.store.get("lastInitialized") === round;
     if (!isInitialized) known.add("uninitialized");
     const isCalm = obstacles.size === 0 && this.#world.time.nowMs >= this.#disturbedUntilMs;
-    const canCall = climate.caller !== "stranger" && this.#hasGas(accounts.rewardCaller);
+    const { mayCallReward } = this.#world;
+    if (!mayCallReward) known.add("unauthorized");
+    const isAllowed = climate.caller !== "stranger" && mayCallReward;
+    const canCall =
+      isAllowed && this.#canSend(accounts.rewardCaller) && !this.#isHeldUp("round", String(round));
     if (!this.#hasGas(accounts.rewardCaller)) known.add("gas-money");
     const isActive = chain.contracts.isActive(chain.store, chain.l1Block);
     if (!isActive) known.add("inactive");
     this.#round(this.#reward, round, isCalm && isInitialized && canCall && isActive, rewardMs, this.rewards);
-    const canStart = isCalm && !isInitialized && climate.initializes && this.#hasGas(accounts.redeemer);
+    const canStart =
+      isCalm &&
+      !isInitialized &&
+      climate.initializes &&
+      this.#canSend(accounts.redeemer) &&
+      !this.#isHeldUp("round", String(round));
     this.#round(this.#start, round, canStart, rewardMs, this.starts);
-    this.#observeTickets(isCalm && isInitialized && this.#hasGas(accounts.redeemer));
+    this.#observeTickets(isCalm && isInitialized && this.#canSend(accounts.redeemer));
   }
 
   /** Everything that keeps the node from doing anything, in the words of the log where it has some. */
@@ -94,6 +104,49 @@ export class Windows {
     return this.#world.chain.balance(account) >= gasAtHand * this.#price();
   }
 
+  /** It has gas money, and the chain takes what it sends. */
+  #canSend(account: Hex): boolean {
+    return this.#hasGas(account) && !this.#world.chain.isHeld(account);
+  }
+
+  /**
+   * What a round needs is in a transaction of a key that is gone, as far as the node knows: that is waited for, for
+   * five minutes of the node's life. Everything that begins those anew begins the window anew.
+   */
+  #moreMs(round: bigint): number {
+    const { keys } = this.#world;
+    return this.#sendersOf("round", String(round)).some((from) => !keys.includes(from)) ? keylessMs : 0;
+  }
+
+  /**
+   * It is in a transaction of an account that is no longer the one for it, but whose key is still there for something
+   * else; and no block takes what that account sends. The node cannot know that, and may go on trying.
+   */
+  #isHeldUp(kind: "round" | "ticket", id: string): boolean {
+    const { chain, keys } = this.#world;
+    if (!keys.some((account) => chain.isHeld(account))) return false;
+    const isHeld = (from: Hex): boolean => keys.includes(from) && chain.isHeld(from);
+    if (this.#sendersOf(kind, id).some(isHeld)) return true;
+    // A key that came back took its transaction up again, whatever the ticket or the round says.
+    const open = this.#world.process?.office.transactions.open() ?? [];
+    return open.some(({ context: { from, purpose, round, tickets } }) => {
+      const isFor =
+        kind === "ticket" ? tickets.includes(id as Hex) : purpose === "initialize" && `${round}` === id;
+      return isFor && isHeld(from);
+    });
+  }
+
+  /** From which accounts the log says that something was sent for a round or a ticket. */
+  #sendersOf(kind: "round" | "ticket", id: string): readonly Hex[] {
+    const snapshot = this.#world.process?.host.snapshot(kind, id);
+    type Sent = Pick<RoundSnapshot["context"], "transaction"> & Partial<RoundSnapshot["context"]>;
+    const context = snapshot?.context as Sent | undefined;
+    const { transaction = null, initialization = null } = context ?? {};
+    return [transaction, initialization].flatMap((sent) =>
+      sent === null ? [] : [sent.split("/")[0] as Hex],
+    );
+  }
+
   #round(
     since: Since & { round: bigint },
     round: bigint,
@@ -105,13 +158,16 @@ export class Windows {
     if (since.round !== round) {
       // What held to the end of the round is counted to the end only.
       const endMs = this.#world.chain.msOfL1(round * BigInt(this.#world.climate.roundLength));
-      if (since.sinceMs !== null && endMs - since.sinceMs >= ms) must.add(since.round);
+      if (since.sinceMs !== null && endMs - since.sinceMs >= ms + (since.moreMs ?? 0)) must.add(since.round);
       since.round = round;
       since.sinceMs = null;
     }
-    if (since.sinceMs !== null && nowMs - since.sinceMs >= ms) must.add(round);
+    if (since.sinceMs !== null && nowMs - since.sinceMs >= ms + (since.moreMs ?? 0)) must.add(round);
     if (!isGood) since.sinceMs = null;
-    else since.sinceMs ??= nowMs;
+    else if (since.sinceMs === null) {
+      since.sinceMs = nowMs;
+      since.moreMs = this.#moreMs(round);
+    }
   }
 
   #observeTickets(isGood: boolean): void {
@@ -148,7 +204,7 @@ export class Windows {
     const { chain, time } = this.#world;
     const { store, l1Block, contracts } = chain;
     const { hash, sender, faceValue, flaw } = ticket;
-    if (this.#world.held.has(hash)) return false;
+    if (this.#world.held.has(hash) || this.#isHeldUp("ticket", hash)) return false;
     if (flaw !== null || expirationBlock > l1Block || faceValue <= 2n * redeemGas * this.#price())
       return false;
     const { deposit, claimable } = contracts.payable(store, l1Block, sender, time.wallMs);

@@ -1,17 +1,19 @@
 import type { AnyCommand } from "../../../src/actors/kind.ts";
-import type { RecordedEvent } from "../../../src/events/envelope.ts";
+import { parseStreamId, type RecordedEvent } from "../../../src/events/envelope.ts";
 import type { Hex } from "../../../src/shared/brand.ts";
 import { LedgerChain } from "../../support/simulatedLedgerChain.ts";
 import { LedgerContracts, type LedgerTicket, hashText } from "../../support/simulatedLedgerContracts.ts";
 import { LedgerWeather, lookNow } from "../../support/simulatedLedgerDesk.ts";
 import { SimulatedDisk } from "../../support/simulatedDisk.ts";
 import { Chance, type Owner, SimulatedTime } from "../../support/simulatedTime.ts";
-import { type ChainClimate, climateOf } from "./climate.ts";
+import { type ChainClimate, climateOf, faultsOf } from "./climate.ts";
 import { type OfficeAccounts, type OfficeProcess, startOffice } from "./process.ts";
 
 export const chainId = 42_161n;
 /** L1 blocks for which the parameters of a ticket are accepted; after them it may be redeemed. */
 const paramsBlocks = 40n;
+/** As in the transaction desk: for so long a transaction of a key that is gone is waited for. Milliseconds. */
+export const keylessMs = 300_000;
 /** As the broker's `ticketValidityPeriod`. */
 const validityRounds = 2n;
 /** Slowest poll while nothing changes: the conditions are the same each time. */
@@ -36,11 +38,14 @@ export type WorldTicket = {
 export class LedgerWorld {
   readonly time = new SimulatedTime();
   readonly chance: Chance;
+  /** Draws the faults that came later, so that {@link chance} draws the same without them. */
+  readonly faults: Chance;
   readonly climate: ChainClimate;
-  readonly accounts: OfficeAccounts;
-  /** Accounts whose keys the node has. */
+  /** As the node was started with last. */
+  accounts: OfficeAccounts;
   readonly senders: readonly Hex[];
-  readonly keys: readonly Hex[];
+  /** Accounts whose keys the node has ever had. */
+  readonly everKeys = new Set<Hex>();
   readonly chain: LedgerChain;
   readonly weather = new LedgerWeather();
   readonly disk: SimulatedDisk;
@@ -48,6 +53,8 @@ export class LedgerWorld {
   readonly tickets = new Map<Hex, WorldTicket>();
   /** Tickets that the operator ever kept back. */
   readonly held = new Set<Hex>();
+  /** When the node decided on a transaction, virtual milliseconds, by id. */
+  readonly plannedAt = new Map<string, number>();
   /** Null while the node is down. */
   process: OfficeProcess | null = null;
   crashes = 0;
@@ -69,10 +76,10 @@ export class LedgerWorld {
 
   constructor(seed: number, changes: Partial<ChainClimate> = {}) {
     this.chance = new Chance(seed ^ 0x6c656467);
-    this.climate = { ...climateOf(seed, this.chance), ...changes };
+    this.faults = faultsOf(seed);
+    this.climate = { ...climateOf(seed, this.chance, this.faults), ...changes };
     const { climate, chance } = this;
     this.accounts = accountsOf(climate, chance);
-    this.keys = [...new Set([this.accounts.redeemer, this.accounts.rewardCaller])];
     this.disk = new SimulatedDisk(this.time, chance);
     this.disk.latencyMaxMs = climate.slowestCommitMs;
     this.weather.tightGas = climate.tightGas;
@@ -92,6 +99,32 @@ export class LedgerWorld {
     this.#genesis();
   }
 
+  /** Accounts whose keys the node has. */
+  get keys(): readonly Hex[] {
+    return [...new Set([this.accounts.redeemer, this.accounts.rewardCaller])];
+  }
+
+  /** From the next start on the node has these keys; the orchestrator names its reward caller anew. */
+  changeKeys(changed: Partial<Pick<OfficeAccounts, "redeemer" | "rewardCaller">>): void {
+    const { chain, climate } = this;
+    this.accounts = { ...this.accounts, ...changed };
+    for (const account of this.keys) {
+      if (!this.everKeys.has(account)) this.setBalance(account, this.richBalance);
+      this.everKeys.add(account);
+    }
+    const { rewardCaller } = this.accounts;
+    if (climate.caller === "stranger" || rewardCaller === orchestrator) return;
+    chain.act(({ store }) => store.put("rewardCaller", BigInt(rewardCaller)), orchestrator);
+  }
+
+  /** Whether the chain lets the node call rewards. */
+  get mayCallReward(): boolean {
+    const { rewardCaller } = this.accounts;
+    return (
+      rewardCaller === orchestrator || this.chain.contracts.rewardCaller(this.chain.store) === rewardCaller
+    );
+  }
+
   /** The chain stands inside of a round that has begun; the node's data folder is empty. */
   #genesis(): void {
     const { store } = this.chain;
@@ -100,6 +133,7 @@ export class LedgerWorld {
     store.put("lastRewardRound", round - 1n);
     store.put(`roundHash:${round}`, 1_234_567n);
     for (const account of this.keys) {
+      this.everKeys.add(account);
       store.put(`balance:${account}`, this.richBalance);
       store.put(`nonce:${account}`, BigInt(this.chance.pick([0, 17])));
     }
@@ -127,11 +161,11 @@ export class LedgerWorld {
   }
 
   async start(): Promise<void> {
-    const { time, chance, disk, climate, chain, weather, accounts } = this;
+    const { time, chance, faults, disk, climate, chain, weather, accounts } = this;
     this.process = await startOffice({
       ...{ climate, accounts, disk },
       ledger: {
-        ...{ time, chance, chain, weather, chainId, accounts: this.keys, tip: climate.tip },
+        ...{ time, chance, faults, chain, weather, chainId, accounts: this.keys, tip: climate.tip },
         latencyMs: climate.latencyMs,
         onMoment: () => {
           this.moments += 1;
@@ -145,6 +179,14 @@ export class LedgerWorld {
     });
     this.#isPolling = false;
     this.stir();
+    this.#awaitRelease();
+  }
+
+  /** What was sent with a key that is gone is let go after five minutes: a node polls then, as it always does. */
+  #awaitRelease(): void {
+    const open = this.process?.office.transactions.open() ?? [];
+    if (open.every(({ context }) => this.keys.includes(context.from))) return;
+    for (let ms = keylessMs; ms <= 2 * keylessMs; ms += 30_000) this.schedule(ms, () => this.stir());
   }
 
   /** The process is gone, with everything it had not written. */
@@ -228,6 +270,9 @@ export class LedgerWorld {
 
   #onRecorded(recorded: RecordedEvent): void {
     this.onEvent(recorded);
+    if (recorded.event.type === "TransactionPlanned") {
+      this.plannedAt.set(parseStreamId(recorded.stream).id, this.time.nowMs);
+    }
     this.#changedMs = this.time.nowMs;
   }
 

@@ -80,6 +80,15 @@ describe("income", () => {
     ]);
   });
 
+  test("what came before the first round that was seen to begin counts in the round of its transaction", async () => {
+    await write(({ logs }) => {
+      expect(logs.shift()?.name).toBe("NewRound");
+    });
+    const [line, ...others] = await rowsOf(run("--by", "round", "--json"));
+    expect(line).toMatchObject({ round: "3701", tickets: 2, paid: `${paid0 + paid1}` });
+    expect(others).toHaveLength(1);
+  });
+
   test("gas by purpose, with what failed, was cancelled or lost its nonce", async () => {
     await write();
     expect(await rowsOf(run("--by", "gas", "--json"))).toEqual([

@@ -102,6 +102,24 @@ describe("a receipt that cannot be read", () => {
     expect(sentBy(us).context.attempts.length).toBeGreaterThan(1);
   });
 
+  test("does not hide a nonce behind it that nobody uses", async () => {
+    const bad = await send(1n);
+    const { endpoints } = spending;
+    const hash = hashOfLast(bad);
+    endpoints.unreadable.add(hash);
+    endpoints.agreedUnreadable.add(hash);
+    endpoints.mine(hash, 150n);
+    // Somebody else's transaction waits in the pool when the next one is made, and then is gone.
+    endpoints.mined = 1;
+    endpoints.pending = 2;
+    expect(await send(2n)).toBe(`${us}/2`);
+    endpoints.pending = 1;
+    await looks(15);
+    expect(spending.transactions.open().map(({ context }) => context.subject)).toContain(
+      "nothing, to fill nonce 1",
+    );
+  });
+
   test("of one that is mined neither undoes nor confirms it; two endpoints who can read it do", async () => {
     const id = await send(1n);
     const { endpoints } = spending;
@@ -315,6 +333,76 @@ function openKeeper(rewardFrom: Hex, orchestrator: Hex, initializeFrom: Hex | nu
     ...{ monotonicMs: () => clock.ms, random: () => 0, confirmations: 5 },
   });
 }
+
+describe("what a transaction was for whose receipt cannot be read", () => {
+  function hide(hash: Hex): void {
+    spending.endpoints.unreadable.add(hash);
+    spending.endpoints.agreedUnreadable.add(hash);
+  }
+
+  test("a reward: no later round waits for it, and it is waited for while its own round has one", async () => {
+    const { endpoints } = spending;
+    const { round, orchestrator } = lookAt(0n);
+    endpoints.word = { current: 10n, lastInitialized: 10n, lastReward: 9n };
+    const keeper = openKeeper(us, us);
+    await looks(1, (look) => keeper.tick(look));
+    hide(hashOfLast(sentBy(us).id));
+    endpoints.mined = 1;
+    const rewarded = { orchestrator: { ...orchestrator, lastRewardRound: 10n } };
+    await looks(8, (look) => keeper.tick(look), rewarded);
+    expect(story("round:10").at(-1)).toBe("RewardSubmitted");
+    endpoints.word = { current: 11n, lastInitialized: 11n, lastReward: 10n };
+    const next = { ...rewarded, round: { ...round, current: 11n, lastInitialized: 11n } };
+    await looks(2, (look) => keeper.tick(look), next);
+    expect(sentBy(us).context).toMatchObject({ purpose: "reward", round: 11n });
+  });
+
+  test("a reward that the chain does not show is due again", async () => {
+    const { endpoints } = spending;
+    endpoints.word = { current: 10n, lastInitialized: 10n, lastReward: 9n };
+    const keeper = openKeeper(us, us);
+    await looks(1, (look) => keeper.tick(look));
+    hide(hashOfLast(sentBy(us).id));
+    endpoints.mined = 1;
+    await looks(8, (look) => keeper.tick(look));
+    expect(story("round:10").slice(-2)).toEqual(["RewardReturned", "RewardSubmitted"]);
+  });
+
+  test("a ticket that it did not redeem goes out again", async () => {
+    const ticket = win("a ticket");
+    await committed();
+    const desk = openRedemption(us);
+    await looks(2, (look) => desk.tick(look));
+    const { id } = sentBy(us);
+    hide(hashOfLast(id));
+    spending.endpoints.mined = 1;
+    await looks(8, (look) => desk.tick(look));
+    expect(sentBy(us).id).not.toBe(id);
+    expect(sentBy(us).context.tickets).toEqual([ticket]);
+  });
+
+  test("a ticket that it redeemed is not sent again, and the receipt says what it brought, hours later", async () => {
+    const ticket = win("a ticket");
+    await committed();
+    const desk = openRedemption(us);
+    await looks(2, (look) => desk.tick(look));
+    const hash = hashOfLast(sentBy(us).id);
+    hide(hash);
+    spending.endpoints.mined = 1;
+    spending.endpoints.simulation = { type: "reverts", reason: "ticket is used" };
+    await looks(600, (look) => desk.tick(look));
+    expect(stateOf(ticket)).toBe("won");
+    expect(spending.transactions.open()).toHaveLength(1);
+    spending.endpoints.unreadable.clear();
+    spending.endpoints.agreedUnreadable.clear();
+    spending.endpoints.mine(hash, 210n, true, paidLogs(hash, 210n));
+    await looks(10, (look) => desk.tick(look));
+    expect(spending.harness.recorded.map(({ event }) => event)).toContainEqual(
+      expect.objectContaining({ type: "TicketPaid", txHash: hash, amount: faceValue }),
+    );
+    expect(stateOf(ticket)).toBeNull();
+  });
+});
 
 describe("a round whose transaction was sent by a key that is gone", () => {
   const orchestrator: Hex = `0x${"0d".repeat(20)}`;

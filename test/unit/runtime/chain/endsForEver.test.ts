@@ -177,6 +177,29 @@ describe("transactions", () => {
 });
 
 describe("orders of an operator", () => {
+  test("a chain that cannot be read for a moment is looked at again", async () => {
+    const { harness, transactions } = spending;
+    const looks: (ReturnType<typeof lookAt> | null)[] = [null, null, lookAt(100n), null, null, null, null];
+    let breaths = 0;
+    const orders = operatorTransactions({
+      ...{ token: "", transactions, reader: harness.reader, account: us },
+      look: async () => looks.shift() ?? null,
+      committed: () => harness.host.committed(),
+      onPlanned: () => {},
+      sleep: async () => {
+        breaths += 1;
+      },
+    });
+    const call = { from: null, to: us, data: "0xAB" as Hex, value: 5n, gasLimit: null, subject: "transfer" };
+    expect(await orders.submit(call)).toMatchObject({ type: "submitted" });
+    expect(breaths).toBe(2);
+    expect(await orders.submit({ ...call, value: 6n })).toEqual({
+      type: "refused",
+      text: "The chain cannot be read now.",
+    });
+    expect(looks).toEqual([]);
+  });
+
   test("the same call is not sent a second time while the first is not mined", async () => {
     const { harness, transactions, endpoints } = spending;
     const orders = operatorTransactions({
