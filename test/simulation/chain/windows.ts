@@ -120,12 +120,13 @@ export class Windows {
 
   /**
    * It is in a transaction of an account that is no longer the one for it, but whose key is still there for something
-   * else; and no block takes what that account sends. The node cannot know that, and may go on trying.
+   * else; and no block takes what that account sends, or it has no gas money any more. The node goes on trying.
    */
   #isHeldUp(kind: "round" | "ticket", id: string): boolean {
     const { chain, keys } = this.#world;
-    if (!keys.some((account) => chain.isHeld(account))) return false;
-    const isHeld = (from: Hex): boolean => keys.includes(from) && chain.isHeld(from);
+    const isStuck = (account: Hex): boolean => chain.isHeld(account) || !this.#hasGas(account);
+    if (!keys.some(isStuck)) return false;
+    const isHeld = (from: Hex): boolean => keys.includes(from) && isStuck(from);
     if (this.#sendersOf(kind, id).some(isHeld)) return true;
     // A key that came back took its transaction up again, whatever the ticket or the round says.
     const open = this.#world.process?.office.transactions.open() ?? [];

@@ -174,7 +174,11 @@ test("chain check 50: the script of a local chain, over several rounds, by flags
 
 /** A round that somebody else starts, and a gateway in it. */
 async function startRoundFor(node: TestNode): Promise<PayingGateway> {
-  await world.chain.nextRound();
+  const round = await world.chain.nextRound();
+  // Tickets of the round before it would end with this one.
+  await eventually("the node knows of the round", () =>
+    node.running.money?.chain.clock()?.lastInitializedRound === round ? true : null,
+  );
   return payer(node);
 }
 
