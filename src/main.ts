@@ -44,6 +44,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     const { chain } = parsed.config;
     const account = chain === null ? null : openAccount(chain);
     account?.catch(() => undefined);
+    if (parsed.config.node.role === "redeemer") {
+      const { runRedeemer } = await import("./start/runRedeemer.ts");
+      return await runRedeemer(parsed.config, account, stopOnSignals);
+    }
     const { startNode } = await import("./startNode.ts");
     const running = await startNode({
       config: parsed.config,
@@ -140,7 +144,7 @@ async function checkAvailability(
 const sameSignalMs = 500;
 
 /** The first signal drains; a second one ends at once. */
-function stopOnSignals(running: RunningNode, stop: (code: number) => void): void {
+function stopOnSignals(running: Pick<RunningNode, "logger">, stop: (code: number) => void): void {
   let firstMs: number | null = null;
   const onSignal = (signal: string): void => {
     const nowMs = performance.now();

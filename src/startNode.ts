@@ -88,8 +88,8 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
   }
 }
 
-/** What there is before the node: a claimed data folder and an open port. */
-export type Foundation = {
+/** What there is before the node and its port: a claimed data folder. */
+export type Ground = {
   readonly config: Config;
   readonly edge: Edge;
   readonly version: string;
@@ -97,14 +97,33 @@ export type Foundation = {
   readonly fatal: (error: unknown) => void;
   /** Null off-chain. Rejects when the key cannot be unlocked. */
   readonly account: Promise<Account> | null;
-  /** Who stands at the port; see {@link WaitingService.open}. */
-  readonly service: WaitingService;
-  readonly listener: Listener;
   /** Gives the data folder up. */
   readonly unlock: () => void;
 };
 
+/** What there is before the node: a claimed data folder and an open port. */
+export type Foundation = Ground & {
+  /** Who stands at the port; see {@link WaitingService.open}. */
+  readonly service: WaitingService;
+  readonly listener: Listener;
+};
+
 async function layFoundation(options: StartOptions): Promise<Foundation> {
+  const ground = await layGround(options);
+  using held = new DisposableStack();
+  held.defer(ground.unlock);
+  const service = new WaitingService();
+  const listener = await openDoor(options, ground.config, service, ground.telemetry.logger);
+  held.move();
+  return { ...ground, service, listener };
+}
+
+/**
+ * Claims the data folder, and begins to unlock the key.
+ *
+ * @throws BaseError with what the operator can do
+ */
+export async function layGround(options: StartOptions): Promise<Ground> {
   const config = await withFreePort(options.config);
   const edge: Edge = { ...systemEdge, ...options.edge };
   const version = advertisedVersion(buildVersion);
@@ -127,14 +146,7 @@ async function layFoundation(options: StartOptions): Promise<Foundation> {
   // by now.
   if (config.chain !== null && mayAskForPassword(config.chain)) await account;
   else await Promise.race([account, null]);
-
-  using held = new DisposableStack();
-  const unlock = lockDataDir(config.storage.dataDir);
-  held.defer(unlock);
-  const service = new WaitingService();
-  const listener = await openDoor(options, config, service, logger);
-  held.move();
-  return { config, edge, version, telemetry, fatal, account, service, listener, unlock };
+  return { config, edge, version, telemetry, fatal, account, unlock: lockDataDir(config.storage.dataDir) };
 }
 
 async function openDoor(
@@ -173,7 +185,8 @@ async function withFreePort(config: Config): Promise<Config> {
   };
 }
 
-function logNotice(logger: Logger, notice: ListenerNotice): void {
+/** What a listener has to say, in the log. */
+export function logNotice(logger: Logger, notice: ListenerNotice): void {
   if (notice.type === "bug") {
     const error = notice.error instanceof Error ? notice.error : new Error(errorText(notice.error));
     logger.error("A request met a bug", { path: notice.path, error });

@@ -28,6 +28,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   storage: ["protocol", "shared"],
   webhooks: ["protocol", "shared"],
   server: ["protocol", "shared"],
+  redeemer: ["protocol", "shared"],
   telemetry: ["events", "protocol", "shared"],
   operator: ["protocol", "shared"],
   config: ["protocol", "shared"],
@@ -83,6 +84,7 @@ const mergedMigrations: Readonly<Record<string, string>> = {
   "0000_log": "ae96752d0b99e8a8915032cb5a213f36560102194491169d6af320ba247cd270",
   "0001_money": "f585ccaa62a9e9da4804e1193a0e77b5ab948131b6de71a37d8d2b2408b418ee",
   "0002_money_out": "90acb3ff6f00b4e024fcd78fec01a0b78883223bf1328c39b0ba8548a33e720c",
+  "0003_redeemer": "c0d33ce05899efa10eb5018e32e485c735de65999795bb623887707ca37a470a",
 };
 
 const sources = sourceFiles("src/**/*.ts");

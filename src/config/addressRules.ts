@@ -60,7 +60,8 @@ export function readListener(
 ): ListenerConfig {
   // With go-livepeer a node that advertises loopback still listens on every interface; nobody could need that.
   // On a chain gateways come by the registry's address from everywhere, whether it is known here or not.
-  const isUnknown = values.serviceAddr === "" && values.network === offchainNetwork;
+  // A redeemer takes everybody's word for who he is: by itself it is there for this machine only.
+  const isUnknown = values.serviceAddr === "" && (values.network === offchainNetwork || values.redeemer);
   const isLocal = isUnknown || (service !== null && isLoopbackHost(service.host));
   const localHost = service?.host === undefined || service.host === "localhost" ? "127.0.0.1" : service.host;
   const fallback = { host: isLocal ? localHost : "", port: service?.port ?? servicePortDefault };

@@ -4,6 +4,7 @@ import type { Config, LogConfig, StorageConfig, WorkersConfig } from "./config.t
 import type { Findings } from "./findings.ts";
 import type { FlagName, FlagSource, FlagValues } from "./flagTable.ts";
 import type { Mistake } from "./mistake.ts";
+import { offchainNetwork } from "./networks.ts";
 import { readPricing } from "./pricingRules.ts";
 import type { ReadFile } from "./readFlags.ts";
 import { readSecret } from "./readSecret.ts";
@@ -33,6 +34,7 @@ export function buildConfig(input: RuleInput): { readonly config: Config } & Fin
     listener,
     operator: { bind: readOperatorAddress(values, listener, findings) },
     node: {
+      role: values.redeemer ? "redeemer" : "orchestrator",
       network: values.network,
       serviceUri,
       isServiceUriGiven: values.serviceAddr !== "",
@@ -65,6 +67,10 @@ export function buildConfig(input: RuleInput): { readonly config: Config } & Fin
 
 /** Roles that exist elsewhere only are refused by their own rows in the flag table. */
 function checkRole({ values, sources }: RuleInput, { mistakes, notices }: Findings): void {
+  if (values.redeemer) {
+    checkRedeemer(values, mistakes);
+    return;
+  }
   if (values.orchestrator && values.transcoder) return;
   if (values.orchestrator && values.orchSecret === "") {
     mistakes.push({
@@ -104,6 +110,29 @@ function checkRole({ values, sources }: RuleInput, { mistakes, notices }: Findin
     // On purpose unlike go-livepeer, which stops here with "No services enabled": our start asks no questions.
     notices.push("No role was given: running as an orchestrator that transcodes on this machine.");
   }
+}
+
+/** On purpose unlike go-livepeer, where both roles in one process start and do not work. */
+function checkRedeemer(values: FlagValues, mistakes: Mistake[]): void {
+  const refuse = (text: string, fix: string): void => {
+    mistakes.push({ flag: "redeemer", text, fix, exitCode: 1 });
+  };
+  if (values.orchestrator || values.transcoder) {
+    refuse(
+      "-redeemer is a role of its own",
+      "Take -redeemer out: an orchestrator redeems its tickets itself. Or start the redeemer apart.",
+    );
+  }
+  if (values.network === offchainNetwork) {
+    refuse("-redeemer needs a chain", "Say which, such as -network arbitrum-one-mainnet.");
+  }
+  if (values.redeemerAddr !== "") {
+    refuse(
+      "-redeemer and -redeemerAddr exclude each other",
+      "Take -redeemerAddr out: it is for orchestrators.",
+    );
+  }
+  if (!values.redeem) refuse("-redeemer with -redeem=false has nothing to do", "Take -redeem=false out.");
 }
 
 function readMaxSessions(values: FlagValues, { mistakes }: Findings): number {

@@ -1,4 +1,4 @@
-import { accepted, flagsOf, onChain, refused, works } from "./flag.ts";
+import { accepted, flagsOf, onChain, works } from "./flag.ts";
 
 const chain = flagsOf("chain");
 
@@ -72,17 +72,13 @@ export const chainFlags = {
   ),
   redeemer: chain.toggle(
     false,
-    refused("Reprise cannot be a redeemer yet: run go-livepeer's `livepeer -redeemer` for that role."),
-    "run a ticket redeemer",
+    works,
+    "redeem the winning tickets of orchestrators elsewhere, made out to -ethOrchAddr, and nothing else",
   ),
   redeemerAddr: chain.text(
     "",
-    onChain(
-      refused(
-        "Reprise redeems its tickets itself: take it out, or give -redeem=false and hand them over with `bun run tickets export`.",
-      ),
-    ),
-    "redeemer to use",
+    worksOnChain,
+    "`host[:port]` of the node that redeems the winning tickets; empty: this node does it itself",
   ),
   pricePerUnit: chain.optionalText("0", worksOnChain, "price in wei, or with a currency behind it"),
   pixelsPerUnit: chain.text("1", worksOnChain, "pixels that the price is for, such as 1e12"),

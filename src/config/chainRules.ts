@@ -1,5 +1,7 @@
+import { REDEEMER_PORT } from "../protocol/redeemer.ts";
 import type { Hex } from "../shared/brand.ts";
 import { readAccount } from "./accountText.ts";
+import { completeAddress, type HostPort } from "./addresses.ts";
 import type { RuleInput } from "./buildConfig.ts";
 import type { ChainConfig, KeyChoice } from "./config.ts";
 import type { Findings } from "./findings.ts";
@@ -38,9 +40,10 @@ export function readChain(input: RuleInput, dataDir: string, findings: Findings)
     ...readGasPrices(input, network.minGasPrice, mistakes),
     redeemGas: readRedeemGas(values.redeemGas, network.redeemGas, mistakes),
     priceFeed: readAccount("priceFeedAddr", values.priceFeedAddr, mistakes) ?? nobody,
-    reward: values.reward === null ? "auto" : values.reward ? "on" : "off",
+    reward: values.reward === null ? (values.redeemer ? "off" : "auto") : values.reward ? "on" : "off",
     initializeRound: values.initializeRound,
     redeem: values.redeem,
+    remoteRedeemer: readRemoteRedeemer(input, findings),
     ...readTransactions(values, mistakes),
     aiServiceRegistry: readAiServiceRegistry(input, network.aiServiceRegistry, findings),
   };
@@ -178,6 +181,29 @@ function readKey(
   }
   const account = readAccount(flag, values[flag], mistakes);
   return account === null ? null : { account, password: readSecret(values[passwordFlag], readFile) };
+}
+
+/** Unlike with go-livepeer nobody has to be there when we start. */
+function readRemoteRedeemer(
+  { values, sources }: RuleInput,
+  { mistakes, notices }: Findings,
+): HostPort | null {
+  const text = values.redeemerAddr;
+  if (text === "") return null;
+  const parsed = completeAddress(text, { host: "127.0.0.1", port: REDEEMER_PORT });
+  if (parsed.type === "bad" || parsed.value.port === 0) {
+    mistakes.push({
+      flag: "redeemerAddr",
+      text: `-redeemerAddr: ${parsed.type === "bad" ? parsed.reason : "port 0 cannot be dialled"}`,
+      fix: `Give host and port of the redeemer, such as -redeemerAddr 10.0.0.7:${REDEEMER_PORT}.`,
+      exitCode: 1,
+    });
+    return null;
+  }
+  if (values.redeem && sources.has("redeem")) {
+    notices.push("-redeem has no effect with -redeemerAddr: the redeemer redeems, this node does not.");
+  }
+  return parsed.value;
 }
 
 /** The registry of the AI network stands in no Controller: only on Arbitrum One it is known. */

@@ -36,6 +36,8 @@ export type OperatorConfig = {
 
 /** What the node tells the network, and whom it serves. */
 export type NodeConfig = {
+  /** A redeemer serves orchestrators instead of gateways. */
+  readonly role: "orchestrator" | "redeemer";
   /** `offchain`, or the name of a chain's network. */
   readonly network: string;
   /** What gateways are told, without a slash at the end; "" advertises only `nodes` (`-serviceAddr none`). */
@@ -86,7 +88,7 @@ export type ChainConfig = {
   /** Price feed contract that converts currencies. */
   readonly priceFeed: Hex;
   /**
-   * `auto`: rewards are called as soon as the account is registered. `on`: so they are, and an account that is
+   * `auto` (of an orchestrator): rewards are called as soon as the account is registered. `on`: so they are, and an account that is
    * neither the orchestrator nor its reward caller does not start. `off`: never.
    */
   readonly reward: "auto" | "on" | "off";
@@ -96,6 +98,8 @@ export type ChainConfig = {
   readonly initializeRoundMaxDelayMs: number;
   /** Whether winning tickets are redeemed here; false keeps them for somebody else. */
   readonly redeem: boolean;
+  /** The node that redeems for this one (`-redeemerAddr`); null: nobody does. Then this node redeems nothing itself. */
+  readonly remoteRedeemer: HostPort | null;
   /** Gas limit of every transaction; 0 = our own figures. */
   readonly gasLimit: bigint;
   /** How long one attempt of a transaction may wait before its fee is raised, in milliseconds. */

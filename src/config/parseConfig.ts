@@ -106,7 +106,7 @@ function checkStatus(values: FlagValues, sources: ReadonlyMap<FlagName, FlagSour
 }
 
 function defaultNotices(sources: ReadonlyMap<FlagName, FlagSource>, config: Config): readonly string[] {
-  if (sources.has("serviceAddr")) return [];
+  if (sources.has("serviceAddr") || config.node.role === "redeemer") return [];
   if (config.chain !== null) {
     return [
       "No -serviceAddr was given: gateways are told the address in the service registry once it was read, and " +

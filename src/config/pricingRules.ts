@@ -29,6 +29,7 @@ const usualGasPrice = 3_000_000_000n;
 export function readPricing(input: RuleInput, findings: Findings): PricingConfig | null {
   const { values } = input;
   if (values.network === offchainNetwork) return null;
+  if (values.redeemer) return nothingToSell;
   const { mistakes } = findings;
   const base = readBasePrice(values, mistakes);
   const pricing: PricingConfig = {
@@ -46,6 +47,16 @@ export function readPricing(input: RuleInput, findings: Findings): PricingConfig
 
 /** Stands in where a mistake was found. */
 const free: PriceSetting = { amount: ZERO, currency: "", pixelsPerUnit: ONE, wording: "0wei" };
+
+/** A redeemer makes no parameters and takes no payments. */
+const nothingToSell: PricingConfig = {
+  base: free,
+  perGateway: new Map(),
+  isAutoAdjusted: false,
+  ticketEv: 0n,
+  maxFaceValue: 0n,
+  maxGatewayLoss: 0n,
+};
 
 function readBasePrice(values: FlagValues, mistakes: Mistake[]): PriceSetting {
   const text = values.pricePerUnit;

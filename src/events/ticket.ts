@@ -68,6 +68,8 @@ export const redemptionPostponed = defineEvent("RedemptionPostponed", {
     "gas-money",
     "unregistered",
     "reverts",
+    /** The redeemer that is to have it refuses it. */
+    "redeemer",
   ),
   text,
 });
@@ -96,9 +98,20 @@ export const ticketRefused = defineEvent("TicketRefused", {
 /** The operator keeps it back, or lets it go again. */
 export const ticketHeld = defineEvent("TicketHeld", { isHeld: flag });
 
+/**
+ * The redeemer that redeems for us has acknowledged it. Its word is no payment: what the chain says ends a ticket.
+ * Recorded anew when it is handed over anew.
+ */
+export const ticketEntrusted = defineEvent("TicketEntrusted", {
+  /** `host:port`. */
+  redeemer: text,
+  /** The last initialised round when it was handed over; null when the chain had not been seen yet. */
+  round: nullable(bigInteger),
+});
+
 export const ticketEvents = catalogueOf([
   ...[ticketWon, ticketRedeemed, ticketExpired, redemptionSubmitted, redemptionReturned],
-  ...[redemptionPostponed, ticketPaid, ticketUnpaid, ticketRefused, ticketHeld],
+  ...[redemptionPostponed, ticketPaid, ticketUnpaid, ticketRefused, ticketHeld, ticketEntrusted],
 ]);
 
 export type TicketEvent =
@@ -111,4 +124,5 @@ export type TicketEvent =
   | EventOf<typeof ticketPaid>
   | EventOf<typeof ticketUnpaid>
   | EventOf<typeof ticketRefused>
-  | EventOf<typeof ticketHeld>;
+  | EventOf<typeof ticketHeld>
+  | EventOf<typeof ticketEntrusted>;

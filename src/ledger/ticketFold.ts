@@ -62,7 +62,15 @@ function wonTicket(
     ...{ hash, state: "won", wonMs: atMs, endedMs: null, endedRound: null, txHash: null, loss: null },
     ...{ faceValue: `${faceValue}`, winProb: `${winProb}`, creationRound: `${creationRound}` },
     ...{ expirationBlock: `${expirationBlock}`, lastValidRound: `${lastValidRound}` },
-    ...{ transactionId: null, paidAmount: null, paidBlock: null, held: 0, cause: null, text: null },
+    ...{
+      transactionId: null,
+      paidAmount: null,
+      paidBlock: null,
+      held: 0,
+      cause: null,
+      text: null,
+      redeemer: null,
+    },
   };
 }
 
@@ -99,6 +107,8 @@ function changeOf(
       return { state: "refused", endedMs: atMs, cause: null, text: event.text, loss: `${event.loss}` };
     case "TicketHeld":
       return { held: event.isHeld ? 1 : 0 };
+    case "TicketEntrusted":
+      return { redeemer: event.redeemer, cause: null, text: null };
   }
 }
 

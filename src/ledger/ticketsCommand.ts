@@ -138,6 +138,12 @@ function shownState(state: TicketRecord["state"]): ShownState {
   return state === "won" ? "open" : state;
 }
 
+/** `open, held`, or `open, entrusted` when a redeemer has it. */
+function stateText({ state, held, redeemer }: ShownTicket): string {
+  if (held === 1 && isOpen(state)) return redeemer === null ? `${state}, held` : `${state}, entrusted, held`;
+  return redeemer !== null && state === "open" ? `${state}, entrusted` : state;
+}
+
 function isOpen(state: TicketRecord["state"] | ShownState): boolean {
   return state === "open" || state === "won" || state === "submitted" || state === "paid";
 }
@@ -192,7 +198,7 @@ function list(log: MoneyLog, flags: Flags, { print }: CommandOutput): number {
       ["ticket", "state", "sender", "ETH", "last round", "left", "due", "won"],
       tickets.map((ticket) => [
         ticket.hash.slice(0, 18),
-        ticket.held === 1 && isOpen(ticket.state) ? `${ticket.state}, held` : ticket.state,
+        stateText(ticket),
         ticket.sender,
         ethText(BigInt(ticket.faceValue)),
         ticket.lastValidRound,

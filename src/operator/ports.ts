@@ -305,6 +305,8 @@ export type OperatorTickets = {
 };
 
 export type OperatorNode = {
+  /** An orchestrator when absent. */
+  readonly role?: "orchestrator" | "redeemer";
   facts(): NodeFacts;
   maxSessions(): number;
   /** Changes the cap at once, until the next start. `count` is an integer of at least 1. */

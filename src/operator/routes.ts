@@ -40,8 +40,8 @@ const notGateway = (purpose: string) => errorAnswer(400, `Node must be gateway n
 
 const handlers: Readonly<Record<string, Handler>> = {
   "/status": (_, { node }) => jsonAnswer(nodeStatus(node)),
-  "/IsOrchestrator": () => textAnswer("true"),
-  "/IsRedeemer": () => textAnswer("false"),
+  "/IsOrchestrator": (_, { node }) => textAnswer(String(node.role !== "redeemer")),
+  "/IsRedeemer": (_, { node }) => textAnswer(String(node.role === "redeemer")),
   "/EthChainID": (_, { node }) => textAnswer(String(node.chain?.chainId ?? 0n)),
   "/getLogLevel": (_, { node }) => textAnswer(String(node.verbosity())),
   "/setLogLevel": withParameters(["loglevel"], setLogLevel),

@@ -199,6 +199,33 @@ export type RedeemableTicket = {
   readonly creationRoundBlockHash: Hex;
 };
 
+/** A ticket as another node that redeems it wants to see it. */
+export type EntrustableTicket = RedeemableTicket & {
+  /** L1 block from which it may be redeemed. */
+  readonly expirationBlock: bigint;
+};
+
+/**
+ * What became of handing a ticket over. `taken`: it says that it has it, perhaps since long ago. `refused`: it answered,
+ * and does not have it. `silent`: no answer, or none that can be understood; it may have it or not.
+ */
+export type EntrustAnswer =
+  | { readonly type: "taken" }
+  | { readonly type: "refused"; readonly text: string }
+  | { readonly type: "silent"; readonly text: string };
+
+/** Another node that redeems our tickets. Nothing here rejects. */
+export type Redeemer = {
+  /** `host:port`. */
+  readonly name: string;
+  entrust(ticket: EntrustableTicket): Promise<EntrustAnswer>;
+  /**
+   * What it believes that a sender's tickets may come to, in wei; null when it does not say. A go-livepeer redeemer
+   * that was restarted redeems nothing of a sender before somebody asks about it.
+   */
+  maxFloat(sender: Hex): Promise<bigint | null>;
+};
+
 /** What a sender can pay at this moment, for redemption. Wei. */
 export type Payable = SenderFunds & {
   /** What the reserve would give to our recipient in this round, by the contract's own formula; 0 when inactive. */

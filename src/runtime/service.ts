@@ -1,3 +1,4 @@
+import type { NamedRecipient, QueuedTicket, Unreadable } from "../protocol/redeemer.ts";
 import type { AuthToken, OrchestratorInfo, OrchestratorRequest } from "../protocol/gen/lp_rpc_pb.ts";
 
 /*
@@ -82,5 +83,42 @@ export type OrchestratorService = {
   /** Called when a rendition was written to a peer completely. */
   renditionServed(path: string): void;
   /** What `/healthz` says: null = healthy (200, empty), else 503 with the text. */
+  unhealthyReason(): string | null;
+};
+
+/** A refusal of a redeemer: a status of gRPC by its name, and a text. */
+export type RedeemerRefusal = {
+  readonly type: "refused";
+  readonly status:
+    "invalid-argument" | "permission-denied" | "resource-exhausted" | "unavailable" | "internal";
+  readonly text: string;
+};
+
+/** What a listener hears of one sender's max float. */
+export type MaxFloatListener = {
+  /** Wei; may be below 0. */
+  changed(maxFloat: bigint): void;
+  /** The redeemer stops. */
+  ended(): void;
+};
+
+/** The door between the listener of a redeemer and the node. Source: payments sheet 7. */
+export type RedeemerService = {
+  /** Resolves with `queued` when the ticket is durable; the same ticket again is no mistake. */
+  queueTicket(message: {
+    readonly ticket: QueuedTicket | Unreadable;
+    readonly recipient: NamedRecipient;
+  }): Promise<RedeemerRefusal | { readonly type: "queued" }>;
+  /** `maxFloat` in wei; may be below 0. */
+  maxFloat(
+    sender: Uint8Array,
+  ): Promise<RedeemerRefusal | { readonly type: "max-float"; readonly maxFloat: bigint }>;
+  /** Nothing is said at first. `stop` must be called when the listener has gone. */
+  monitorMaxFloat(
+    sender: Uint8Array,
+    peer: Peer,
+    listener: MaxFloatListener,
+  ): RedeemerRefusal | { readonly type: "monitored"; stop(): void };
+  /** As of an orchestrator. */
   unhealthyReason(): string | null;
 };

@@ -79,6 +79,29 @@ export class ListenError extends BaseError {
  */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
   const limits: ListenerLimits = { ...defaultListenerLimits, ...options.limits };
+  return openPort(options, limits, serviceAt(options, limits));
+}
+
+/** Answers one request of either protocol version. Rejects only on a bug of ours. */
+export type ServeRequest = (
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  peer: Peer,
+) => Promise<void>;
+
+/**
+ * Opens a port with all its bounds on connections, for whoever serves there.
+ *
+ * @throws {ListenError} when the address cannot be bound.
+ */
+export async function openPort(
+  options: Pick<ListenerOptions, "bind" | "tls" | "onNotice"> & {
+    /** Silence after which the system asks a peer whether it is still there; never when absent. Milliseconds. */
+    readonly keepAliveMs?: number;
+  },
+  limits: ListenerLimits,
+  serve: ServeRequest,
+): Promise<Listener> {
   const notify = options.onNotice ?? (() => {});
   const table = new ConnectionTable(limits, (connection, reason) =>
     notify({ type: "connection-closed", remoteAddress: connection.remoteAddress, reason }),
@@ -88,6 +111,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       // Every socket error also closes the socket, which is what the rest listens to.
       socket.on("error", () => {});
       const admitted = table.admit(socket);
+      if (options.keepAliveMs !== undefined) socket.setKeepAlive(true, options.keepAliveMs);
       if (typeof admitted !== "string") return true;
       const remoteAddress = socket.remoteAddress ?? "";
       notify({ type: "connection-refused", remoteAddress, reason: admitted });
@@ -98,7 +122,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       const connection = table.find(socket);
       if (connection !== null) table.adopt(session, connection);
     },
-    onRequest: createRequestHandler(options, limits, table, notify),
+    onRequest: createRequestHandler(serve, table, notify),
     onPeerError: (error) => notify({ type: "peer-error", text: errorText(error) }),
   };
   const front =
@@ -124,12 +148,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   };
 }
 
-function createRequestHandler(
-  options: ListenerOptions,
-  limits: ListenerLimits,
-  table: ConnectionTable,
-  notify: (notice: ListenerNotice) => void,
-): SocketEvents["onRequest"] {
+function serviceAt(options: ListenerOptions, limits: ListenerLimits): ServeRequest {
   const rpc: RpcOptions = { methods: createMethods(options.service), limits };
   const http: HttpOptions = {
     service: options.service,
@@ -138,17 +157,22 @@ function createRequestHandler(
     app: createHttpApp(options.service, options.plugins ?? []),
     held: { bytes: 0 },
   };
+  return (request, response, peer) =>
+    request.httpVersionMajor === 2 && isRpc(request.headers["content-type"])
+      ? serveRpc(rpc, request, response, peer)
+      : serveHttp(http, request, response, peer);
+}
+
+function createRequestHandler(
+  serve: ServeRequest,
+  table: ConnectionTable,
+  notify: (notice: ListenerNotice) => void,
+): SocketEvents["onRequest"] {
   return (request, response) => {
     const connection = findConnection(table, request, response);
     if (connection === null) return abandon(response);
     trackRequest(table, connection, response);
-    const peer: Peer = connection;
-    const isHttp2 = request.httpVersionMajor === 2;
-    const served =
-      isHttp2 && isRpc(request.headers["content-type"])
-        ? serveRpc(rpc, request, response, peer)
-        : serveHttp(http, request, response, peer);
-    served.catch((error: unknown) => {
+    serve(request, response, connection).catch((error: unknown) => {
       notify({ type: "bug", path: request.url, error });
       if (isAnswerable(response)) answerError(response, 500, "Internal Server Error");
       else abandon(response);

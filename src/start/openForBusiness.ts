@@ -2,9 +2,9 @@ import { allKinds } from "../actors/allKinds.ts";
 import { offchainIdentity } from "../chain/offchainIdentity.ts";
 import type { Config } from "../config/config.ts";
 import { loadTokenSecret } from "../config/tokenKeyFile.ts";
-import { type OpenLog, openLog } from "../events/log/openLog.ts";
+import type { OpenLog } from "../events/log/openLog.ts";
 import { advertisedCapabilities } from "../protocol/advertised.ts";
-import { type HmacSha256, tokenKey } from "../protocol/authToken.ts";
+import { tokenKey } from "../protocol/authToken.ts";
 import { capability } from "../protocol/capability.ts";
 import { toHex } from "../protocol/bytes.ts";
 import { Host } from "../runtime/host.ts";
@@ -21,13 +21,11 @@ import type { Account } from "./openAccount.ts";
 import { type OpenMoney, openMoney } from "./openMoney.ts";
 import type { NodeTelemetry } from "./openNodeTelemetry.ts";
 import { openOperator } from "./openOperator.ts";
+import { nativeHmacSha256, openLogAndAccount, within } from "./openNodeLog.ts";
 import { openOutside } from "./openOutside.ts";
 import { followRegistry, registryReader } from "./registryAddress.ts";
 import { openWorkers } from "./openWorkers.ts";
 import { WorkerHealth } from "./workerHealth.ts";
-
-const nativeHmacSha256: HmacSha256 = (key, message) =>
-  new Uint8Array(new Bun.CryptoHasher("sha256", key).update(message).digest());
 
 /** Optional capabilities of the software codec: what the peer's own software node decodes. */
 const softwareCapabilities = [
@@ -114,18 +112,6 @@ function followOwnAddress(
     onAddress: (uri) => node.advertise(uri),
     logger: telemetry.logger,
   });
-}
-
-async function openLogAndAccount(
-  foundation: Foundation,
-): Promise<{ readonly log: OpenLog; readonly account: Account | null }> {
-  await using opened = new AsyncDisposableStack();
-  opened.defer(foundation.unlock);
-  const log = await openLogAt(foundation);
-  opened.defer(() => log.close());
-  const account = await foundation.account;
-  opened.move();
-  return { log, account };
 }
 
 type Running = Pick<RunningNode, "node" | "money" | "operator" | "workers"> & {
@@ -215,6 +201,8 @@ function buildCore(parts: CoreParts): {
     edge,
     onRecorded: (recorded) => {
       telemetry.events.onRecorded(recorded);
+      if (recorded.event.type === "TicketWon")
+        log.journal.afterCommit(() => money?.office.entrust?.desk.poke());
       if (probe === undefined) return;
       probe(`decided:${recorded.event.type}`);
       log.journal.afterCommit(() => probe(`durable:${recorded.event.type}`));
@@ -262,6 +250,7 @@ function openMoneyOf(
     hmac: nativeHmacSha256,
     telemetry,
     onFault: fatal,
+    isSelling: true,
   });
 }
 
@@ -278,22 +267,6 @@ function capabilitiesOf({ workers }: Config, version: string): ReturnType<typeof
   );
 }
 
-function openLogAt({ config, telemetry, fatal }: Foundation): Promise<OpenLog> {
-  const { reprise, logger } = telemetry;
-  return openLog(config.storage.dataDir, {
-    onCommitted: (ms, rows) => {
-      reprise.commitSeconds.observe(ms / 1_000);
-      reprise.batchEvents.observe(rows);
-      reprise.eventsAppended.add(rows);
-    },
-    onStalled: (reason) => {
-      if (reason === null) logger.info("The event log can be written again");
-      else logger.error("The event log cannot be written: the node takes no new work", { reason });
-    },
-    onHalted: fatal,
-  });
-}
-
 /** Gauges that are read at a scrape rather than recorded. */
 function readGauges(telemetry: NodeTelemetry, node: OrchestratorNode, workers: LocalTranscodeWorkers): void {
   const { registry, livepeer, reprise } = telemetry;
@@ -307,15 +280,4 @@ function readGauges(telemetry: NodeTelemetry, node: OrchestratorNode, workers: L
     const bytes = processes.reduce((sum, { rssBytes }) => sum + (rssBytes ?? 0), 0);
     reprise.residentBytes.set(bytes, ["workers"]);
   });
-}
-
-/** Waits for `action`, but not longer than `limitMs`; tells whether it ended in time. */
-async function within(limitMs: number, action: () => Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs);
-  });
-  const isInTime = await Promise.race([action().then(() => true), limit]);
-  clearTimeout(timer);
-  return isInTime;
 }

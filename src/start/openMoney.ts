@@ -28,6 +28,7 @@ import type { PriceSource } from "../runtime/money/priceBoard.ts";
 import type { Edge } from "../runtime/ports.ts";
 import type { Hex } from "../shared/brand.ts";
 import { countVerdicts, showChain } from "../telemetry/repriseMetrics.ts";
+import { showEntrusted } from "../telemetry/spendingMetrics.ts";
 import type { Account } from "./openAccount.ts";
 import type { NodeTelemetry } from "./openNodeTelemetry.ts";
 import { type OpenOffice, openOffice } from "./openOffice.ts";
@@ -49,6 +50,10 @@ export type OpenMoneyParts = {
   readonly hmac: HmacSha256;
   readonly telemetry: NodeTelemetry;
   readonly onFault: (error: unknown) => void;
+  /** False: there are no prices, because nothing is sold here. */
+  readonly isSelling: boolean;
+  /** What a look at the chain asked for was done. */
+  readonly onTick?: () => void;
 };
 
 /** The on-chain side of a running node. */
@@ -96,6 +101,7 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     onLook: (look) => {
       void office?.tick(look).then((ms) => {
         if (ms !== null) chain.pollSoon(ms);
+        parts.onTick?.();
       });
     },
     controller: parts.chain.controller,
@@ -165,17 +171,18 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
     onEnded: (sender, faceValue) => solvency.ended(sender, faceValue),
     onFault: parts.onFault,
   });
-  const { transactions, office: desks } = office;
+  const { transactions, office: desks, entrust } = office;
   registry.beforeCollect(() => {
     livepeer.gasPrices(chain.gasPrice(), gasBounds.min, gasBounds.max);
     reprise.noncesRemembered.set(nonces.size);
     showSpending();
+    if (entrust !== null) showEntrusted(reprise.spending, entrust.desk);
     showChain(reprise, { trouble: chain.trouble, readAtMs: chain.clock()?.readAtMs ?? null }, edge.nowMs());
   });
   // At once: what the outbox owes is delivered soon, and it must find its accounts.
   const resumed = money.resume();
   const prices = new Prices(money, parts, chain.rpc);
-  prices.start();
+  if (parts.isSelling) prices.start();
   const rotation = setInterval(() => {
     const error = secrets.rotate(edge.nowMs());
     if (error !== null) logger.error("The ticket secret is older than it should be", { error });
@@ -226,6 +233,7 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
       const timer = setTimeout(limit.resolve, idleMaxMs);
       await Promise.race([desks.idle(), limit.promise]);
       clearTimeout(timer);
+      await entrust?.close();
       signer.erase();
       await verifier.close();
       account.erase();

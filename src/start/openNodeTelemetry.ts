@@ -42,7 +42,10 @@ export async function openNodeTelemetry(options: NodeTelemetryOptions): Promise<
   const write = options.writeLog ?? writeToStderr;
   const logger = createLogger({ verbosity, format: config.log.format, write, nowMs });
   const registry = createMetricsRegistry({
-    baseLabels: { node_id: nodeIdOf(config.telemetry.accountText, hostname()), node_type: "orch" },
+    baseLabels: {
+      node_id: nodeIdOf(config.telemetry.accountText, hostname()),
+      node_type: config.node.role === "redeemer" ? "rdmr" : "orch",
+    },
   });
   const reprise = createRepriseMetrics(registry);
   const livepeer = createLivepeerMetrics({

@@ -14,6 +14,7 @@ import type { Edge } from "../runtime/ports.ts";
 import type { Hex } from "../shared/brand.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Account } from "./openAccount.ts";
+import { openEntrustDesk, type OpenEntrustDesk } from "./openEntrustDesk.ts";
 import { StartError } from "./startError.ts";
 
 export type OpenOfficeParts = {
@@ -38,6 +39,8 @@ export type OpenOffice = {
   readonly transactions: TransactionDesk;
   readonly redemption: RedemptionDesk;
   readonly watch: BlockWatch;
+  /** Null where this node redeems its tickets itself, or nobody does. */
+  readonly entrust: OpenEntrustDesk | null;
   /** Works through what a look at the chain asks for; see {@link ChainOffice.tick}. */
   tick(look: ChainLook): Promise<number | null>;
 };
@@ -76,18 +79,27 @@ export function openOffice(parts: OpenOfficeParts): OpenOffice {
   });
   const redemption = new RedemptionDesk({
     ...{ host, reader, desk, transactions, feeMax, confirmations, monotonicMs },
-    from: chain.redeem ? account.redeemer : null,
+    from: chain.redeem && chain.remoteRedeemer === null ? account.redeemer : null,
     redeemGas: chain.redeemGas,
     onOpened: parts.onOpened,
     onEnded: parts.onEnded,
   });
-  const office = new ChainOffice({ transactions, rounds, redemption, watch, blockMs, onFault });
+  const remote = chain.remoteRedeemer;
+  const entrust =
+    remote === null
+      ? null
+      : openEntrustDesk({ remote, host, reader, desk, redemption, monotonicMs, logger, onFault });
+  const office = new ChainOffice({
+    ...{ transactions, rounds, redemption, watch, blockMs, onFault },
+    entrust: entrust?.desk ?? null,
+  });
   let isChecked = false;
   return {
     office,
     transactions,
     redemption,
     watch,
+    entrust,
     tick: (look) => {
       if (!isChecked) {
         isChecked = true;

@@ -18,7 +18,7 @@ export function openOperator({
   money,
 }: {
   readonly config: Config;
-  readonly node: OrchestratorNode;
+  readonly node: Pick<OrchestratorNode, "maxSessions" | "unhealthyReason">;
   readonly telemetry: NodeTelemetry;
   readonly version: string;
   /** Null off-chain. */
@@ -28,13 +28,14 @@ export function openOperator({
   return openOperatorPort({
     bind: config.operator.bind,
     node: {
+      role: config.node.role,
       facts: () => ({
         version,
         runtimeVersion: `bun ${Bun.version}`,
         architecture: goArchitectures[process.arch] ?? process.arch,
         operatingSystem: process.platform,
         registeredTranscoders: [],
-        isLocalTranscoding: true,
+        isLocalTranscoding: config.node.role === "orchestrator",
       }),
       maxSessions: () => node.maxSessions,
       setMaxSessions: (count) => {
@@ -43,7 +44,7 @@ export function openOperator({
       },
       verbosity: () => verbosity.get(),
       setVerbosity: (next) => verbosity.set(next),
-      money: money?.forOperator ?? null,
+      money: config.node.role === "orchestrator" ? (money?.forOperator ?? null) : null,
       chain: money?.chainForOperator ?? null,
       transactions: money?.transactionsForOperator ?? null,
       tickets: money?.ticketsForOperator ?? null,

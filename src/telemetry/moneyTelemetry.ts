@@ -195,6 +195,9 @@ export class MoneyTelemetry {
       case "TicketHeld":
         logger.info(event.isHeld ? "A winning ticket is kept back" : "A winning ticket is let go", named);
         return;
+      case "TicketEntrusted":
+        logger.info("The redeemer has a winning ticket", { ...named, redeemer: event.redeemer });
+        return;
     }
   }
 

@@ -25,6 +25,11 @@ export type SpendingMetrics = {
   readonly rewardsMissedLpt: Counter;
   /** Logs of the contracts that concern us; label `name`. */
   readonly chainLogs: Counter;
+  /** With `-redeemerAddr`: winning tickets that the redeemer has not acknowledged, and those that it has. */
+  readonly ticketsWaiting: Gauge;
+  readonly ticketsEntrusted: Gauge;
+  /** 1 while it answers, or was not needed yet; else 0. */
+  readonly redeemerUsable: Gauge;
   /** Re-orgs that took back what was seen. */
   readonly reorgs: Counter;
   /** The last block up to which logs are in the books. */
@@ -71,6 +76,15 @@ export function createSpendingMetrics(registry: MetricsRegistry): SpendingMetric
     ),
     chainLogs: registry.counter(
       family("chain_logs_total", "Logs of Livepeer's contracts that concern us", "name"),
+    ),
+    ticketsWaiting: registry.gauge(
+      family("redeemer_tickets_waiting", "Winning tickets that the redeemer has not acknowledged"),
+    ),
+    ticketsEntrusted: registry.gauge(
+      family("redeemer_tickets_entrusted", "Winning tickets that the redeemer has acknowledged"),
+    ),
+    redeemerUsable: registry.gauge(
+      family("redeemer_usable", "Whether the redeemer answers, as far as is known: 1 or 0"),
     ),
     reorgs: registry.counter(family("chain_reorgs_total", "Re-orgs that took back what was seen")),
     watchBlock: registry.gauge(family("watch_block", "Block up to which logs are in the books")),
@@ -152,6 +166,20 @@ export function showLook(metrics: SpendingMetrics, look: ChainLook): void {
   metrics.stakeLpt.set(lptOf(look.orchestrator.stake));
   if (look.baseFee !== null) metrics.baseFeeGwei.set(gweiOf(look.baseFee));
   for (const [account, wei] of look.balances) metrics.gasBalanceGwei.set(gweiOf(wei), [account]);
+}
+
+/** Shows what is in the hands of another node that redeems, and what is not yet. */
+export function showEntrusted(
+  metrics: SpendingMetrics,
+  desk: {
+    counts(): { readonly waiting: number; readonly entrusted: number };
+    readonly trouble: string | null;
+  },
+): void {
+  const { waiting, entrusted } = desk.counts();
+  metrics.ticketsWaiting.set(waiting);
+  metrics.ticketsEntrusted.set(entrusted);
+  metrics.redeemerUsable.set(desk.trouble === null ? 1 : 0);
 }
 
 /** Shows since when the reward of the current round is due; null: it is not. */

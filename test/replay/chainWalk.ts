@@ -139,6 +139,7 @@ function walkRedemption(give: Give, win: (name: string, senderNonce: number) => 
   });
   give("ticket", refused, { type: "RefuseTicket", text: "ticket did not win" });
   give("ticket", held, { type: "HoldTicket", isHeld: true });
+  give("ticket", waiting, { type: "EntrustTicket", redeemer: "redeemer.example:8935", round: 3_501n });
   const first = plan(give, 7, "redeem", [paid]);
   give("ticket", paid, { type: "SubmitRedemption", transaction: first });
   mine(give, 7);

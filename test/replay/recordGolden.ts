@@ -252,6 +252,7 @@ const examples: Examples = {
   TicketUnpaid: { type: "TicketUnpaid", block },
   TicketRefused: { type: "TicketRefused", text: "ticket is expired", loss: faceValue },
   TicketHeld: { type: "TicketHeld", isHeld: true },
+  TicketEntrusted: { type: "TicketEntrusted", redeemer: "redeemer.example:8935", round: 3_501n },
   TransactionPlanned: {
     type: "TransactionPlanned",
     purpose: "redeem",

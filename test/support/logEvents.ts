@@ -251,6 +251,7 @@ const fields: Arbitraries = {
   TicketUnpaid: fc.record({ block: bigInteger }),
   TicketRefused: fc.record({ text, loss: bigInteger }),
   TicketHeld: fc.record({ isHeld: flag }),
+  TicketEntrusted: fc.record({ redeemer: text, round: fc.option(bigInteger) }),
   TransactionPlanned: fc.record({
     purpose: fc.constantFrom("redeem", "reward", "initialize", "operator"),
     subject: text,

@@ -1,5 +1,6 @@
 import { nodeConfig } from "./nodeFixture.ts";
-import { startNode } from "../../src/startNode.ts";
+import { startRedeemer } from "../../src/start/startRedeemer.ts";
+import { type RunningNode, type StartOptions, startNode } from "../../src/startNode.ts";
 
 /*
  * A node in a process of its own that ends itself with SIGKILL at a chosen point of its walks. Started by
@@ -27,7 +28,8 @@ if (import.meta.main) {
   const config = nodeConfig(plan.flags);
   const { pollMs } = plan;
   const isPolled = pollMs !== undefined && config.chain !== null;
-  const running = await startNode({
+  let running: RunningNode | null = null;
+  const options: StartOptions = {
     config: isPolled ? { ...config, chain: { ...config.chain, pollMs } } : config,
     onFatal: () => process.exit(3),
     writeLog: () => {},
@@ -40,12 +42,18 @@ if (import.meta.main) {
         workersToLose -= 1;
         // The pool is about to hand the segment over; it has done so when this turn ends.
         queueMicrotask(() => {
-          for (const { pid, running: jobs } of running.workers.stats().workers) {
+          for (const { pid, running: jobs } of running?.workers.stats().workers ?? []) {
             if (jobs > 0) process.kill(pid, "SIGKILL");
           }
         });
       }
     },
-  });
-  process.stdout.write(`${running.listener.port}\n`);
+  };
+  if (config.node.role === "redeemer") {
+    const { listener } = await startRedeemer(options);
+    process.stdout.write(`${listener.port}\n`);
+  } else {
+    running = await startNode(options);
+    process.stdout.write(`${running.listener.port}\n`);
+  }
 }

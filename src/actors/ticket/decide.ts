@@ -3,6 +3,7 @@ import type { EventOf } from "../../events/definition.ts";
 import {
   type redemptionPostponed,
   type redemptionReturned,
+  type ticketEntrusted,
   type TicketEvent,
   ticketEvents,
   type ticketPaid,
@@ -26,7 +27,9 @@ export type TicketCommand =
   | ({ readonly type: "PayTicket" } & Fields<typeof ticketPaid>)
   | { readonly type: "UnpayTicket" }
   | { readonly type: "RefuseTicket"; readonly text: string }
-  | { readonly type: "HoldTicket"; readonly isHeld: boolean };
+  | { readonly type: "HoldTicket"; readonly isHeld: boolean }
+  /** A redeemer has acknowledged it. */
+  | ({ readonly type: "EntrustTicket" } & Fields<typeof ticketEntrusted>);
 
 export type TicketSnapshot = SnapshotFrom<typeof ticketMachine>;
 
@@ -75,6 +78,9 @@ export function decideTicket(snapshot: TicketSnapshot | null, command: TicketCom
     case "HoldTicket":
       if ((!isWon && !isSubmitted) || context.isHeld === command.isHeld) return notOpen;
       return decided({ type: "TicketHeld", isHeld: command.isHeld });
+    case "EntrustTicket":
+      if (!isWon) return notOpen;
+      return decided({ ...command, type: "TicketEntrusted" });
   }
 }
 

@@ -7,7 +7,7 @@ import type { TicketEvent } from "../../events/ticket.ts";
  * A ticket that won, from the moment it is durable to its one end.
  *
  *   drawn ─TicketWon─▶ won ◀─┐ RedemptionPostponed, TicketHeld
- *                      │ │ ▲ └┘
+ *                      │ │ ▲ └┘ TicketEntrusted
  *                      │ │ └──RedemptionReturned── submitted ◀─RedemptionSubmitted (from won)
  *                      │ │                            │ ▲
  *                      │ └─TicketPaid (somebody else) ▼ │ TicketUnpaid (a re-org; won again when it was not ours)
@@ -35,6 +35,8 @@ export const ticketContext = object({
   /** Why it waits, when it is due. */
   cause: nullable(text),
   paid: nullable(object({ txHash: nullable(hex), block: bigInteger, amount: nullable(bigInteger) })),
+  /** The redeemer that has acknowledged it, and the round of that. */
+  entrusted: nullable(object({ redeemer: text, round: nullable(bigInteger) })),
 });
 
 export type TicketContext = Decoded<typeof ticketContext>;
@@ -50,6 +52,7 @@ const empty: TicketContext = {
   returned: 0,
   cause: null,
   paid: null,
+  entrusted: null,
 };
 
 export const ticketMachine = setup({
@@ -98,6 +101,12 @@ export const ticketMachine = setup({
           actions: { type: "remember", params: ({ event }) => ({ cause: event.cause }) },
         },
         TicketHeld: { actions: { type: "remember", params: ({ event }) => ({ isHeld: event.isHeld }) } },
+        TicketEntrusted: {
+          actions: {
+            type: "remember",
+            params: ({ event: { redeemer, round } }) => ({ entrusted: { redeemer, round }, cause: null }),
+          },
+        },
         TicketPaid: {
           target: "paid",
           actions: {

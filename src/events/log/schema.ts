@@ -118,6 +118,8 @@ export const tickets = sqliteTable(
     /** Why it waits; `text` is also what the broker said when it refused it for good. */
     cause: text("cause"),
     text: text("text"),
+    /** `host:port` of the redeemer that has acknowledged it. */
+    redeemer: text("redeemer"),
   },
   (table) => [
     index("tickets_state_sender").on(table.state, table.sender),

@@ -10,15 +10,16 @@ import type { View } from "./view.ts";
  */
 export const ticketsView: View = {
   name: "tickets",
-  version: 2,
+  version: 3,
   tables: ["tickets"],
   types: [
     ...["TicketWon", "RedemptionSubmitted", "RedemptionReturned", "RedemptionPostponed", "TicketPaid"],
     ...["TicketUnpaid", "TicketRedeemed", "TicketExpired", "TicketRefused", "TicketHeld"],
+    "TicketEntrusted",
   ],
   statements: [
     "INSERT INTO tickets VALUES (?1, 'won', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, " +
-      "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL)",
+      "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL)",
     "UPDATE tickets SET state = 'redeemed', ended_ms = ?2, ended_round = ?3, tx_hash = coalesce(?4, tx_hash) " +
       "WHERE hash = ?1",
     "UPDATE tickets SET state = 'expired', ended_ms = ?2, ended_round = ?3, loss = ?4 WHERE hash = ?1",
@@ -31,6 +32,7 @@ export const ticketsView: View = {
       "tx_hash = NULL, paid_block = NULL, paid_amount = NULL WHERE hash = ?1",
     "UPDATE tickets SET state = 'refused', ended_ms = ?2, cause = NULL, text = ?3, loss = ?4 WHERE hash = ?1",
     "UPDATE tickets SET held = ?2 WHERE hash = ?1",
+    "UPDATE tickets SET redeemer = ?2, cause = NULL, text = NULL WHERE hash = ?1",
   ],
   project: ({ stream, atMs, event: anyEvent }) => {
     const event = anyEvent as TicketEvent;
@@ -68,6 +70,8 @@ export const ticketsView: View = {
         return [[8, [hash, atMs, event.text, String(event.loss)]]];
       case "TicketHeld":
         return [[9, [hash, event.isHeld ? 1 : 0]]];
+      case "TicketEntrusted":
+        return [[10, [hash, event.redeemer]]];
       default:
         return [];
     }

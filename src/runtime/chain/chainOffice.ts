@@ -1,4 +1,5 @@
 import type { ChainLook } from "../chainPorts.ts";
+import type { EntrustDesk } from "./entrustDesk.ts";
 import type { RedemptionDesk } from "./redemptionDesk.ts";
 import type { RoundKeeper } from "./roundKeeper.ts";
 import type { TransactionDesk } from "./transactionDesk.ts";
@@ -7,6 +8,8 @@ export type ChainOfficeOptions = {
   readonly transactions: TransactionDesk;
   readonly rounds: RoundKeeper;
   readonly redemption: RedemptionDesk;
+  /** Hands tickets to another node that redeems them; null where nobody else does. */
+  readonly entrust: EntrustDesk | null;
   /** Follows the logs; null when nobody keeps books. */
   readonly watch: { advance(look: ChainLook, hurry: { readonly now: boolean }): Promise<void> } | null;
   /** Usual time from one L1 block to the next. Milliseconds. */
@@ -50,12 +53,13 @@ export class ChainOffice {
   }
 
   async #tick(look: ChainLook): Promise<void> {
-    const { transactions, rounds, redemption, watch } = this.#options;
+    const { transactions, rounds, redemption, entrust, watch } = this.#options;
     if (rounds.isAskew(look)) await watch?.advance(look, { now: true });
     await rounds.open(look);
     await transactions.tick(look);
     await rounds.tick(look);
     await redemption.tick(look);
+    await entrust?.tick(look);
     await watch?.advance(look, { now: false });
   }
 

@@ -1,5 +1,5 @@
 import type { TicketCommand, TicketSnapshot } from "../../actors/ticket/decide.ts";
-import type { LogReader, TicketRecord } from "../../events/log/reader.ts";
+import type { LogReader } from "../../events/log/reader.ts";
 import type { Hex } from "../../shared/brand.ts";
 import type { ChainDesk, ChainLook, Receipt, RedeemableTicket } from "../chainPorts.ts";
 import type { Host, Origin } from "../host.ts";
@@ -14,7 +14,7 @@ import {
   type TransactionOwner,
   unreadText,
 } from "./transactionTypes.ts";
-import { isForEver, paidAmount, sendersRefusal } from "./redemptionVerdict.ts";
+import { isForEver, paidAmount, redeemable, sendersRefusal } from "./redemptionVerdict.ts";
 
 export type RedemptionDeskOptions = {
   readonly host: Host;
@@ -103,6 +103,12 @@ export class RedemptionDesk {
   /** The operator keeps a ticket back, or lets it go. False: that changed nothing. */
   hold(hash: Hex, isHeld: boolean): boolean {
     return this.#execute(hash, { type: "HoldTicket", isHeld });
+  }
+
+  /** The broker has seen this ticket, and no transaction of ours did it: somebody else redeems for us. */
+  seenUsed(hash: Hex, look: ChainLook): void {
+    if (!this.#isWon(hash)) return;
+    this.#pay(hash, { transaction: null, txHash: null, block: look.block, amount: null });
   }
 
   /** Milliseconds in which the chain should be looked at again because tickets are or become due. */
@@ -522,20 +528,4 @@ type ReturnCause = Extract<TicketCommand, { type: "ReturnRedemption" }>["cause"]
 /** Wei per gas that a transaction pays now. */
 function gasPriceOf({ baseFee, tip, gasPrice }: ChainLook): bigint {
   return baseFee === null ? gasPrice : baseFee + tip;
-}
-
-function redeemable(record: TicketRecord): RedeemableTicket {
-  return {
-    hash: record.hash as Hex,
-    recipient: record.recipient as Hex,
-    sender: record.sender as Hex,
-    faceValue: BigInt(record.faceValue),
-    winProb: BigInt(record.winProb),
-    senderNonce: record.senderNonce,
-    recipientRandHash: record.recipientRandHash as Hex,
-    recipientRand: record.recipientRand as Hex,
-    sig: record.sig as Hex,
-    creationRound: BigInt(record.creationRound),
-    creationRoundBlockHash: record.creationRoundBlockHash as Hex,
-  };
 }

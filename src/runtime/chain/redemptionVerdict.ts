@@ -1,5 +1,6 @@
 import type { TicketRecord } from "../../events/log/reader.ts";
-import type { ChainLog } from "../chainPorts.ts";
+import type { Hex } from "../../shared/brand.ts";
+import type { ChainLog, RedeemableTicket } from "../chainPorts.ts";
 
 /*
  * What the TicketBroker's words and logs mean for a ticket. Source: payments sheet 6.3 to 6.5.
@@ -54,4 +55,21 @@ export function paidAmount(ticket: TicketRecord, logs: readonly ChainLog[]): big
     paid = 0n;
   }
   return null;
+}
+
+/** A ticket of the log as the TicketBroker wants to see it. */
+export function redeemable(record: TicketRecord): RedeemableTicket {
+  return {
+    hash: record.hash as Hex,
+    recipient: record.recipient as Hex,
+    sender: record.sender as Hex,
+    faceValue: BigInt(record.faceValue),
+    winProb: BigInt(record.winProb),
+    senderNonce: record.senderNonce,
+    recipientRandHash: record.recipientRandHash as Hex,
+    recipientRand: record.recipientRand as Hex,
+    sig: record.sig as Hex,
+    creationRound: BigInt(record.creationRound),
+    creationRoundBlockHash: record.creationRoundBlockHash as Hex,
+  };
 }

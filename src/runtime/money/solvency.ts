@@ -82,6 +82,11 @@ export class Solvency {
     if (winners.count <= 0) this.#bySender.delete(sender);
   }
 
+  /** Winners of one gateway that are neither redeemed nor expired. */
+  countOf(sender: Hex): number {
+    return this.#bySender.get(sender)?.count ?? 0;
+  }
+
   /** Winners of all gateways that are neither redeemed nor expired, and their face value in wei. */
   totals(): { readonly count: number; readonly outstanding: bigint } {
     let count = 0;

@@ -37,14 +37,19 @@ export class TicketBook {
     return count;
   }
 
+  /** Whether the ticket was recorded before, open or ended. */
+  isKnown(ticketHash: Hex): boolean {
+    const { host, reader } = this.#options;
+    return host.snapshot("ticket", ticketHash) !== null || reader.stream(`ticket:${ticketHash}`) !== null;
+  }
+
   /**
    * Records a winner in the open commit. False when it is known already, open or ended: a winner that is sent again
    * is worth nothing new.
    */
   win(ticketHash: Hex, ticket: WonTicket, origin: Origin): boolean {
-    const { host, reader, solvency, edge } = this.#options;
-    if (host.snapshot("ticket", ticketHash) !== null) return false;
-    if (reader.stream(`ticket:${ticketHash}`) !== null) return false;
+    const { host, solvency, edge } = this.#options;
+    if (this.isKnown(ticketHash)) return false;
     const execution = host.execute(
       "ticket",
       ticketHash,

@@ -2,10 +2,13 @@
 export const RpcStatus = {
   ok: 0,
   unknown: 2,
+  invalidArgument: 3,
   deadlineExceeded: 4,
+  permissionDenied: 7,
   resourceExhausted: 8,
   unimplemented: 12,
   internal: 13,
+  unavailable: 14,
 } as const;
 export type RpcStatus = (typeof RpcStatus)[keyof typeof RpcStatus];
 

@@ -15,6 +15,27 @@ export type RpcOutcome = RpcAnswer<Uint8Array> | RpcFailure;
 /** A unary method: encoded message in, encoded message or refusal out. */
 export type UnaryMethod = (message: Uint8Array, peer: Peer) => RpcOutcome | Promise<RpcOutcome>;
 
+/** What a stream of answers writes to. */
+export type AnswerStream = {
+  /** Sends an encoded message; nothing once the stream is over. A peer that does not read is cut off. */
+  push(message: Uint8Array): void;
+  /** Ends with OK. */
+  end(): void;
+};
+
+/** A stream that was opened. */
+export type OpenStream = { readonly type: "open"; stop(): void };
+
+/** One encoded message in, any number of encoded messages out, until either side ends it. */
+export type StreamMethod = {
+  readonly type: "stream";
+  /** `stop` is called once, when the stream is over for whatever reason. */
+  open(message: Uint8Array, peer: Peer, answers: AnswerStream): RpcFailure | OpenStream;
+};
+
+/** What stands at the paths of gRPC. */
+export type RpcMethods = ReadonlyMap<string, UnaryMethod | StreamMethod>;
+
 /**
  * The methods served, by path. Other services of the protocol are registered only on nodes that have them.
  *

@@ -14,10 +14,11 @@ import {
   readGrpcTimeoutMs,
   tooLarge,
 } from "./frame.ts";
-import type { RpcOutcome, UnaryMethod } from "./methods.ts";
+import type { RpcMethods, RpcOutcome } from "./methods.ts";
+import { serveStream } from "./serveStream.ts";
 
 export type RpcOptions = {
-  readonly methods: ReadonlyMap<string, UnaryMethod>;
+  readonly methods: RpcMethods;
   readonly limits: ListenerLimits;
 };
 
@@ -27,7 +28,7 @@ export function isRpc(contentType: string | undefined): boolean {
 }
 
 /**
- * Answers one unary gRPC call. Rejects only on a bug of ours.
+ * Answers one gRPC call: a message comes, and one goes back, or a stream of them. Rejects only on a bug of ours.
  *
  * Written on the compatibility layer of `node:http2`, without a gRPC library: one header block, one DATA
  * frame and the trailers, no stream objects or copies in between (decision 0002 has the figures).
@@ -64,6 +65,10 @@ export async function serveRpc(
   }
   const message = decodeMessage(body.bytes, bytesMax);
   if ("type" in message) return answerFailure(response, message);
+  if (typeof method !== "function") {
+    const refusal = serveStream(method, message, response, peer, wantedMs);
+    return refusal === null ? undefined : answerFailure(response, refusal);
+  }
   const called = method(message, peer);
   const answer = called instanceof Promise ? await withTimeout(called, timeoutMs) : called;
   if (isGone(response)) return;
@@ -92,7 +97,7 @@ function answerFailure(response: Http2ServerResponse, refusal: RpcFailure): void
   response.end();
 }
 
-function unknownMethod(path: string, methods: ReadonlyMap<string, UnaryMethod>): RpcFailure {
+function unknownMethod(path: string, methods: RpcMethods): RpcFailure {
   const match = /^\/([^/]+)\/([^/]+)$/.exec(path);
   const service = match?.[1];
   if (service === undefined) {

@@ -248,6 +248,7 @@ function configOf({ chain, config }: LivingWorld): ChainConfig {
     ...{ keystorePath: "", recipient: null, rewardKey: null, redeemerKey: null, pollMs: 12_000 },
     ...{ minGasPrice: 0n, maxGasPrice: null, redeemGas: 198_000n, priceFeed: chain.controller },
     ...{ reward: "off", initializeRound: false, initializeRoundMaxDelayMs: 0, redeem: true, gasLimit: 0n },
+    remoteRedeemer: null,
     ...{ transactionTimeoutMs: 60_000, maxTransactionReplacements: 1, confirmations: 2 },
     aiServiceRegistry: null,
     ...config,

@@ -193,6 +193,11 @@ export const ticketRefused: TicketEvent = {
   ...{ text: "ticket did not win", loss: 100_000n },
 };
 export const ticketHeld = (isHeld: boolean): TicketEvent => ({ type: "TicketHeld", isHeld });
+export const entrustTicket: TicketCommand = {
+  type: "EntrustTicket",
+  ...{ redeemer: "redeemer.example:8935", round: 3_701n },
+};
+export const ticketEntrusted: TicketEvent = { ...entrustTicket, type: "TicketEntrusted" };
 
 /** The events that lead into each state of a ticket that is to be redeemed. */
 export const redemptionIn = {

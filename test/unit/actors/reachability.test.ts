@@ -39,6 +39,7 @@ import {
   rewardUndone,
   roundInitialized,
   roundOpened,
+  ticketEntrusted,
   ticketHeld,
   ticketPaid,
   ticketPaidByOthers,
@@ -121,6 +122,7 @@ const accountFacts: readonly AnyEvent[] = [
 const ticketFacts: readonly AnyEvent[] = [
   ...[ticketWon, redemptionSubmitted, redemptionReturned, redemptionPostponed, ticketHeld(true)],
   ...[ticketPaid, ticketPaidByOthers, ticketUnpaid, ticketRedeemed, ticketExpired, ticketRefused],
+  ticketEntrusted,
 ];
 const transactionFacts: readonly AnyEvent[] = [
   ...[transactionPlanned, transactionSigned, transactionRaised, transactionRefused, transactionMined],
@@ -306,14 +308,14 @@ describe("money", () => {
   test("ticket: every event is taken or refused in every state, as written here", () => {
     expect(`\n${answers(ticketKind, ticketFacts)}\n`).toMatchInlineSnapshot(`
       "
-                 TicketWon  RedemptionSubmitted  RedemptionReturned  RedemptionPostponed  TicketHeld  TicketPaid  TicketUnpaid   TicketRedeemed  TicketExpired  TicketRefused
-      drawn      won        .                    .                   .                    .           .           .              .               .              .
-      won        .          submitted            .                   won                  won         paid        .              redeemed        expired        refused
-      submitted  .          .                    won                 .                    submitted   paid        .              .               .              .
-      paid       .          .                    .                   .                    .           .           submitted|won  redeemed        .              .
-      redeemed   .          .                    .                   .                    .           .           .              .               .              .
-      expired    .          .                    .                   .                    .           .           .              .               .              .
-      refused    .          .                    .                   .                    .           .           .              .               .              .
+                 TicketWon  RedemptionSubmitted  RedemptionReturned  RedemptionPostponed  TicketHeld  TicketPaid  TicketUnpaid   TicketRedeemed  TicketExpired  TicketRefused  TicketEntrusted
+      drawn      won        .                    .                   .                    .           .           .              .               .              .              .
+      won        .          submitted            .                   won                  won         paid        .              redeemed        expired        refused        won
+      submitted  .          .                    won                 .                    submitted   paid        .              .               .              .              .
+      paid       .          .                    .                   .                    .           .           submitted|won  redeemed        .              .              .
+      redeemed   .          .                    .                   .                    .           .           .              .               .              .              .
+      expired    .          .                    .                   .                    .           .           .              .               .              .              .
+      refused    .          .                    .                   .                    .           .           .              .               .              .              .
       "
     `);
   });

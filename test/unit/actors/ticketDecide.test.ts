@@ -6,7 +6,9 @@ import {
   payForeign,
   payTicket,
   postponeRedemption,
+  entrustTicket,
   redemptionIn,
+  ticketEntrusted,
   redemptionPostponed,
   redemptionReturned,
   redemptionSubmitted,
@@ -45,6 +47,7 @@ describe("winning", () => {
       returned: 0,
       cause: null,
       paid: null,
+      entrusted: null,
     });
     expect(outcome.effects).toEqual([]);
   });
@@ -192,4 +195,37 @@ describe("redemption", () => {
     expect(given(held).accepts(letGo).events).toEqual([ticketHeld(false)]);
     given([...held, ticketHeld(false)]).accepts(submitRedemption);
   });
+});
+
+describe("in a redeemer's hands", () => {
+  const nextRound: TicketCommand = {
+    type: "EntrustTicket",
+    ...{ redeemer: "redeemer.example:8935", round: 3_702n },
+  };
+
+  test("what a redeemer has acknowledged stays won, waits for nothing, and may be acknowledged again", () => {
+    const outcome = given([ticketWon, redemptionPostponed]).accepts(entrustTicket);
+    expect(outcome.events).toEqual([ticketEntrusted]);
+    expect(outcome.state).toBe("won");
+    expect(outcome.snapshot.context).toMatchObject({
+      ...{ cause: null, entrusted: { redeemer: "redeemer.example:8935", round: 3_701n } },
+    });
+    const again = given([ticketWon, ticketEntrusted]).accepts(nextRound);
+    expect(again.snapshot.context.entrusted?.round).toBe(3_702n);
+  });
+
+  test("the chain's word still ends it, and this node may still redeem it", () => {
+    const entrusted = [ticketWon, ticketEntrusted];
+    expect(given(entrusted).accepts(payForeign).state).toBe("paid");
+    expect(given(entrusted).accepts(expireTicket).state).toBe("expired");
+    expect(given(entrusted).accepts(submitRedemption).state).toBe("submitted");
+    expect(given([...entrusted, ticketPaidByOthers]).accepts(unpay).state).toBe("won");
+  });
+
+  for (const [state, events] of Object.entries(redemptionIn)) {
+    if (state === "won") continue;
+    test(`an acknowledgement that comes when it is ${state} changes nothing`, () => {
+      given(events).refuses(entrustTicket, "TICKET_NOT_OPEN");
+    });
+  }
 });

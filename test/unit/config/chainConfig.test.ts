@@ -89,6 +89,7 @@ describe("the chain", () => {
       recipient: null,
       rewardKey: null,
       redeemerKey: null,
+      remoteRedeemer: null,
       pollMs: 12_000,
       minGasPrice: 0n,
       maxGasPrice: null,
@@ -272,9 +273,31 @@ describe("the chain", () => {
     expect(given.notices.join("\n")).not.toContain("service registry");
   });
 
-  test("the role of a remote redeemer is refused with what to use instead", () => {
-    expect(mistakeOf("-redeemerAddr", "r.example:8935")).toBe("-redeemerAddr is not possible here");
-    expect(mistakeOf("-redeemer")).toBe("-redeemer is not possible here");
+  test("the redeemer that tickets are handed to: host and port, where the port may be left out", () => {
+    expect(chainOf().remoteRedeemer).toBeNull();
+    for (const [text, host, port] of [
+      ["r.example", "r.example", 8935],
+      ["r.example:9000", "r.example", 9000],
+      [":9000", "127.0.0.1", 9000],
+      ["10.0.0.7", "10.0.0.7", 8935],
+      ["[::1]:9000", "::1", 9000],
+    ] as const) {
+      expect(chainOf("-redeemerAddr", text).remoteRedeemer).toEqual({ host, port });
+    }
+    for (const [text, reason] of [
+      ["https://r.example", "address //r.example: invalid port"],
+      ["a:b:c", "address a:b:c: too many colons in address"],
+      ["r.example:0", "port 0 cannot be dialled"],
+      ["r.example:99999", "address 99999: invalid port"],
+      ["a b", "address a b: invalid host"],
+    ] as const) {
+      expect(mistakeOf("-redeemerAddr", text)).toBe(`-redeemerAddr: ${reason}`);
+    }
+    const ignored = "-redeem has no effect with -redeemerAddr";
+    const notices = (...flags: readonly string[]) => started(flags).notices.join("\n");
+    expect(notices("-redeemerAddr", "r.example", "-redeem")).toContain(ignored);
+    expect(notices("-redeemerAddr", "r.example", "-redeem=false")).not.toContain(ignored);
+    expect(notices("-redeemerAddr", "r.example")).not.toContain(ignored);
   });
 });
 

@@ -70,6 +70,7 @@ describe("tickets", () => {
         loss: null,
       },
       ...{ transactionId: null, paidAmount: null, paidBlock: null, held: 0, cause: null, text: null },
+      redeemer: null,
     });
     expect(reader.ticket(first.hash)).toMatchObject({
       ...{ state: "redeemed", endedMs: startMs + 5, endedRound: "3701", txHash: "0xaa", loss: null },

@@ -138,7 +138,7 @@ describe("rebuilding", () => {
       { name: "nonces", view_version: 1 },
       { name: "rounds", view_version: 1 },
       { name: "session-summary", view_version: 1 },
-      { name: "tickets", view_version: 2 },
+      { name: "tickets", view_version: 3 },
       { name: "transactions", view_version: 1 },
     ]);
   });

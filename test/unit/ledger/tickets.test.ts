@@ -277,12 +277,13 @@ describe("the command line", () => {
 
   test("a log of the release before money out: the same, and tickets keep what they were", async () => {
     const { late, redeemed } = await writeTickets();
-    const columns = ["transaction_id", "paid_amount", "paid_block", "held", "cause", "text"];
+    const columns = ["transaction_id", "paid_amount", "paid_block", "held", "cause", "text", "redeemer"];
     meddle(
       dataDir,
       ...moneyOutTables.map((table) => `DROP TABLE ${table}`),
       ...columns.map((column) => `ALTER TABLE tickets DROP COLUMN ${column}`),
-      "DELETE FROM __drizzle_migrations WHERE created_at = (SELECT max(created_at) FROM __drizzle_migrations)",
+      "DELETE FROM __drizzle_migrations WHERE created_at NOT IN " +
+        "(SELECT created_at FROM __drizzle_migrations ORDER BY created_at LIMIT 2)",
       "DELETE FROM views WHERE name IN ('chain-logs', 'transactions', 'rounds')",
       "UPDATE views SET view_version = 1 WHERE name = 'tickets'",
     );
@@ -291,6 +292,20 @@ describe("the command line", () => {
     const rows = await rowsOf<{ hash?: string; state?: string }>(run("list", "--json", "--state", "all"));
     expect(rows.find(({ hash }) => hash === late.hash)?.state).toBe("open");
     expect(rows.find(({ hash }) => hash === redeemed.hash)?.state).toBe("redeemed");
+  });
+
+  test("a log of the release before redeemers: the same", async () => {
+    const { late } = await writeTickets();
+    meddle(
+      dataDir,
+      "ALTER TABLE tickets DROP COLUMN redeemer",
+      "DELETE FROM __drizzle_migrations WHERE created_at = (SELECT max(created_at) FROM __drizzle_migrations)",
+      "UPDATE views SET view_version = 2 WHERE name = 'tickets'",
+    );
+    expect((await run("list")).errors).toContain("Start the node of this release once");
+    await (await MoneyWriter.open(dataDir)).close();
+    const rows = await rowsOf<{ hash?: string }>(run("list", "--json"));
+    expect(rows.map(({ hash }) => hash)).toContain(late.hash);
   });
 
   // A process that ends while its pipe is full takes the rest with it: a ticket less in a file that looks whole.
