@@ -34,7 +34,7 @@ import type { NodeTelemetry } from "./openNodeTelemetry.ts";
 import { type OpenOffice, openOffice } from "./openOffice.ts";
 import { operatorActions } from "./operatorActions.ts";
 import { gasBoundsOf, operatorChain } from "./operatorChain.ts";
-import { operatorTickets } from "./operatorTickets.ts";
+import { operatorTickets, whyNotRedeemed } from "./operatorTickets.ts";
 import { operatorTransactions } from "./operatorTransactions.ts";
 import { spendingGauges } from "./spendingGauges.ts";
 import { StartError } from "./startError.ts";
@@ -211,6 +211,7 @@ export function openMoney(parts: OpenMoneyParts): OpenMoney {
         const clock = chain.clock();
         return ticket !== null && clock !== null && BigInt(ticket.expirationBlock) <= clock.l1Block;
       },
+      whyNotHere: whyNotRedeemed(parts.chain),
       onWanted: () => chain.pollSoon(sentMs),
     }),
     actionsForOperator: operatorActions({

@@ -1,3 +1,4 @@
+import type { ChainConfig } from "../config/config.ts";
 import type { OperatorTickets, TicketOrderResult } from "../operator/ports.ts";
 import type { RedemptionDesk } from "../runtime/chain/redemptionDesk.ts";
 import type { Hex } from "../shared/brand.ts";
@@ -9,6 +10,8 @@ export type OperatorTicketsParts = {
   readonly committed: () => Promise<void>;
   /** Whether a ticket's parameters have run out, by what is known of the chain now. */
   readonly isDue: (hash: Hex) => boolean;
+  /** Why this node redeems nothing itself; null when it does. */
+  readonly whyNotHere: string | null;
   /** Something is wanted: the chain is to be looked at soon. */
   readonly onWanted: () => void;
 };
@@ -19,6 +22,7 @@ export function operatorTickets({
   redemption,
   committed,
   isDue,
+  whyNotHere,
   onWanted,
 }: OperatorTicketsParts): OperatorTickets {
   const results = async (
@@ -43,11 +47,20 @@ export function operatorTickets({
     redeemNow: async (hashes, isDueOnly) => {
       const done = await results(
         isDueOnly ? hashes.filter(isDue) : hashes,
-        (hash) => redemption.want(hash),
-        "It is not open, is held back, or is on its way.",
+        (hash) => whyNotHere === null && redemption.want(hash),
+        whyNotHere ?? "It is not open, is held back, or is on its way.",
       );
       onWanted();
       return done;
     },
   };
+}
+
+/** Why a node redeems nothing itself; null when it does. */
+export function whyNotRedeemed({ remoteRedeemer, redeem }: ChainConfig): string | null {
+  if (remoteRedeemer !== null) {
+    const { host, port } = remoteRedeemer;
+    return `This node hands its tickets to the redeemer at ${host}:${port} (-redeemerAddr), which redeems them.`;
+  }
+  return redeem ? null : "This node redeems nothing (-redeem=false).";
 }

@@ -12,7 +12,7 @@ import { Http2Client } from "../../support/serverClients.ts";
  * port, in clear text, before a service of the test.
  */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 type Open = { readonly listener: MaxFloatListener; stopped: number };
 
