@@ -97,6 +97,7 @@ function configOf({ confirmations, timeoutMs, initializes }: ChainClimate): Chai
       transactionTimeoutMs: timeoutMs,
       reward: "auto",
       redeem: true,
+      remoteRedeemer: null,
       redeemGas,
     },
     ...{ initializeRound: initializes, initializeRoundMaxDelayMs: 30_000 },
