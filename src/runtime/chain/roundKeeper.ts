@@ -173,7 +173,9 @@ export class RoundKeeper {
       const cuts = look.orchestrator.cuts ?? null;
       this.#execute(current, { type: "OpenRound", startBlock, length, cuts, initializedAt });
       const highest = this.#lastKnown();
-      if (isSure && (highest === null || current > highest)) this.#highest = current;
+      // What passed unseen before a round in which rewards are not ours to call is written down once they are.
+      const isNext = highest === null || (current > highest && this.#isWanted(look));
+      if (isSure && isNext) this.#highest = current;
     } else if (isInitialized && !known.context.isInitialized) {
       this.#execute(current, { type: "NoteInitialized", l1Block: look.l1Block });
     }

@@ -29,6 +29,7 @@ const knownSeeds: Readonly<Record<number, string>> = {
   701330: "a reward of four rounds ago, whose receipt could be read at last, was booked to the current round",
   301639: "a reward whose receipt could not be read was called missed after a restart",
   500512: "behind a transaction whose receipt could not be read, a nonce that nobody used was not seen",
+  835: "rounds that passed unseen before one in which the reward was not ours to call were not written down",
   600644: "a reward whose receipt nobody had asked for since its round was called missed",
   30904: "after rounds that nobody watched, a reward was booked to the wrong one",
 };
