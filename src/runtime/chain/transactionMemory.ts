@@ -63,6 +63,8 @@ export class TransactionMemories {
     memory.pendingSince = this.#monotonicMs();
     memory.isReleased = false;
     memory.unreadSince = null;
+    // The next look asks, whatever was asked before.
+    memory.askedAt = Number.NEGATIVE_INFINITY;
   }
 
   forget(isOver: (id: string) => boolean): void {
