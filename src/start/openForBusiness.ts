@@ -21,7 +21,7 @@ import type { Account } from "./openAccount.ts";
 import { type OpenMoney, openMoney } from "./openMoney.ts";
 import type { NodeTelemetry } from "./openNodeTelemetry.ts";
 import { openOperator } from "./openOperator.ts";
-import { nativeHmacSha256, openLogAndAccount, within } from "./openNodeLog.ts";
+import { closeDoor, closeLog, nativeHmacSha256, openLogAndAccount, within } from "./openNodeLog.ts";
 import { openOutside } from "./openOutside.ts";
 import { followRegistry, registryReader } from "./registryAddress.ts";
 import { openWorkers } from "./openWorkers.ts";
@@ -36,11 +36,6 @@ const softwareCapabilities = [
   capability.h264Decode422TenBit,
   capability.h264Decode420TenBit,
 ];
-
-/** How long open connections may take to end once all work is done. */
-const connectionsEndMs = 1_000;
-/** How long a full disk may keep the node from ending. */
-const lastCommitMs = 5_000;
 
 /**
  * Puts the node behind the open port and lets it serve. The log is opened while the key is still being unlocked;
@@ -120,29 +115,19 @@ type Running = Pick<RunningNode, "node" | "money" | "operator" | "workers"> & {
 };
 
 async function drainNode(foundation: Foundation, running: Running): Promise<boolean> {
-  const { config, telemetry, listener, unlock } = foundation;
+  const { config, listener } = foundation;
   const { log, node, host, money, operator, workers } = running;
   node.drain();
   await within(config.node.drainTimeoutMs, async () => {
     while (node.isOwing) await Bun.sleep(20);
   });
-  await within(connectionsEndMs, () => listener.drain());
-  await listener.close();
+  await closeDoor(listener);
   await operator.close();
   await workers.stop();
   await money?.close();
   host.stop();
   node.stop();
-  const isSaved = await within(lastCommitMs, async () => {
-    await host.committed();
-    host.saveSnapshots();
-    await log.close();
-  });
-  if (!isSaved)
-    telemetry.logger.error("The event log could not take its last events", { waitedMs: lastCommitMs });
-  await telemetry.tracer.close();
-  unlock();
-  return isSaved;
+  return closeLog(foundation, host, log);
 }
 
 type CoreParts = Omit<Foundation, "account"> & {

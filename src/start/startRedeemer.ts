@@ -16,7 +16,7 @@ import { type Ground, layGround, logNotice, type StartOptions } from "../startNo
 import type { Logger } from "../telemetry/logger.ts";
 import type { Account } from "./openAccount.ts";
 import { type OpenMoney, openMoney } from "./openMoney.ts";
-import { nativeHmacSha256, openLogAndAccount, within } from "./openNodeLog.ts";
+import { closeDoor, closeLog, nativeHmacSha256, openLogAndAccount } from "./openNodeLog.ts";
 import { openOperator } from "./openOperator.ts";
 import { StartError } from "./startError.ts";
 
@@ -32,10 +32,6 @@ export type RunningRedeemer = {
   drain(): Promise<boolean>;
 };
 
-/** How long open connections may take to end. */
-const connectionsEndMs = 1_000;
-/** How long a full disk may keep the node from ending. */
-const lastCommitMs = 5_000;
 /** Refusals are told so often: whoever reaches the port can cause them. Milliseconds. */
 const refusalNewsMs = 10_000;
 
@@ -155,7 +151,7 @@ function assertOwnFolder(log: OpenLog): void {
 }
 
 async function drainRedeemer(
-  { telemetry, unlock }: Ground,
+  ground: Ground,
   running: {
     readonly log: OpenLog;
     readonly host: Host;
@@ -167,19 +163,9 @@ async function drainRedeemer(
 ): Promise<boolean> {
   const { log, host, node, listener, operator, money } = running;
   node.drain();
-  await within(connectionsEndMs, () => listener.drain());
-  await listener.close();
+  await closeDoor(listener);
   await operator.close();
   await money.close();
   host.stop();
-  const isSaved = await within(lastCommitMs, async () => {
-    await host.committed();
-    host.saveSnapshots();
-    await log.close();
-  });
-  if (!isSaved)
-    telemetry.logger.error("The event log could not take its last events", { waitedMs: lastCommitMs });
-  await telemetry.tracer.close();
-  unlock();
-  return isSaved;
+  return closeLog(ground, host, log);
 }
